@@ -1,0 +1,167 @@
+//! Staff: what they may do across tenants, and how they enter one. Always audited: the entry is
+//! written before the act and in the same transaction.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::request::Parts,
+};
+use serde_json::Value;
+
+use super::{Access, Actor, api_key};
+use crate::{
+    audit::Act,
+    db::{Db, OperatorTx, Tenant},
+    error::{Error, Result},
+    id::{CellId, CorrelationId, TenantId},
+    permission::{Permission, Roles, TenantsEnter},
+    secret::{Secret, constant_time_eq},
+    telemetry,
+};
+
+/// The token of the operator API. Whoever holds it has the platform role `administrator`.
+#[derive(Clone, Debug)]
+pub struct OperatorToken(Arc<Vec<u8>>);
+
+impl OperatorToken {
+    pub fn new(token: &Secret) -> Self {
+        Self(Arc::new(api_key::sha256(token.expose().as_bytes())))
+    }
+
+    /// Compares hashes, so that neither length nor content shows in the timing.
+    fn matches(&self, presented: &str) -> bool {
+        constant_time_eq(&self.0, &api_key::sha256(presented.as_bytes()))
+    }
+}
+
+/// Proof that this member of staff may do `P` across tenants.
+pub struct Operator<P> {
+    db: Db,
+    actor: Actor,
+    correlation: CorrelationId,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> fmt::Debug for Operator<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Operator<{}>({})", P::NAME, self.actor)
+    }
+}
+
+impl<P: Permission> Operator<P> {
+    /// For the command line on the server's own machine: whoever can read its key files and reach
+    /// its database is its administrator. `user` is the login name, for the audit log.
+    pub fn local(db: &Db, user: &str) -> Self {
+        Self::mint(db, Actor::new("staff", format_args!("local/{user}")))
+    }
+
+    fn mint(db: &Db, actor: Actor) -> Self {
+        Self {
+            db: db.clone(),
+            actor,
+            correlation: telemetry::correlation(),
+            permission: PhantomData,
+        }
+    }
+
+    pub fn correlation(&self) -> CorrelationId {
+        self.correlation
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Opens a transaction on the control database and writes the audit entry of the act into it.
+    pub async fn begin(
+        &self,
+        action: &str,
+        tenant: Option<TenantId>,
+        detail: Value,
+    ) -> Result<OperatorTx> {
+        let mut tx = OperatorTx::begin(&self.db.control().operator).await?;
+        sqlx::query!(
+            "INSERT INTO control.operator_audit (id, actor, action, tenant_id, detail, correlation_id)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            uuid::Uuid::now_v7(),
+            self.actor.to_string(),
+            action,
+            tenant.map(TenantId::uuid),
+            detail,
+            self.correlation.uuid(),
+        )
+        .execute(tx.conn())
+        .await?;
+        Ok(tx)
+    }
+
+    /// Opens a transaction on one cell, across its tenants. The audit entry is committed first,
+    /// since control and cell share no transaction.
+    pub async fn begin_in_cell(
+        &self,
+        cell: CellId,
+        action: &str,
+        tenant: Option<TenantId>,
+    ) -> Result<OperatorTx> {
+        self.begin(action, tenant, Value::Null)
+            .await?
+            .commit()
+            .await?;
+        OperatorTx::begin(&self.db.cell(cell)?.pools.operator).await
+    }
+
+    /// The cells that this node serves.
+    pub fn cells(&self) -> Vec<CellId> {
+        self.db.cells().map(|(id, _)| *id).collect()
+    }
+}
+
+impl Operator<TenantsEnter> {
+    /// Enters a tenant to do `Q` there. Both the platform's and the tenant's own audit log say so.
+    pub async fn enter<Q: Permission>(&self, tenant: Tenant, reason: &str) -> Result<Access<Q>> {
+        let detail = serde_json::json!({ "permission": Q::NAME, "reason": reason });
+        self.begin("tenant.entered", Some(tenant.id), detail.clone())
+            .await?
+            .commit()
+            .await?;
+        let access = Access::<Q>::mint(&self.db, tenant, self.actor.clone(), self.correlation);
+        let mut tx = access.begin().await?;
+        let target = access.tenant().id.to_string();
+        tx.audit(Act {
+            action: "tenant.entered",
+            target,
+            detail,
+        })
+        .await?;
+        tx.commit().await?;
+        Ok(access)
+    }
+}
+
+impl<P: Permission, S: Send + Sync> FromRequestParts<S> for Operator<P>
+where
+    Db: FromRef<S>,
+    OperatorToken: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let token = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
+        if !OperatorToken::from_ref(state).matches(token) {
+            return Err(Error::Unauthenticated);
+        }
+        let roles = Roles::builtin();
+        let granted = roles
+            .platform
+            .get("administrator")
+            .is_some_and(|names| names.iter().any(|name| name == P::NAME));
+        if !granted {
+            return Err(Error::Forbidden(P::NAME));
+        }
+        Ok(Self::mint(
+            &Db::from_ref(state),
+            Actor::new("staff", "operator_token"),
+        ))
+    }
+}

@@ -1,0 +1,47 @@
+//! A transaction of staff: on the control database, or reading one cell across its tenants.
+
+use std::fmt;
+
+use sqlx::{PgConnection, Postgres, pool::PoolConnection};
+
+use super::tx::roll_back;
+use crate::error::Result;
+
+/// An open transaction as `freehold_operator`. Dropping it rolls back.
+pub struct OperatorTx {
+    conn: Option<PoolConnection<Postgres>>,
+}
+
+impl fmt::Debug for OperatorTx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OperatorTx")
+    }
+}
+
+impl OperatorTx {
+    pub(crate) async fn begin(pool: &sqlx::PgPool) -> Result<Self> {
+        let mut tx = Self {
+            conn: Some(pool.acquire().await?),
+        };
+        sqlx::raw_sql("BEGIN").execute(tx.conn()).await?;
+        Ok(tx)
+    }
+
+    pub fn conn(&mut self) -> &mut PgConnection {
+        self.conn
+            .as_mut()
+            .expect("the connection is taken only by commit and drop, which consume it")
+    }
+
+    pub async fn commit(mut self) -> Result<()> {
+        sqlx::raw_sql("COMMIT").execute(self.conn()).await?;
+        self.conn.take();
+        Ok(())
+    }
+}
+
+impl Drop for OperatorTx {
+    fn drop(&mut self) {
+        roll_back(self.conn.take());
+    }
+}

@@ -1,0 +1,238 @@
+//! The one error of the program, and the problem document (RFC 9457) that the outside sees of it.
+//!
+//! The client learns a stable code and what to do; the cause goes to the log.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::id::CorrelationId;
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no valid credentials were presented")]
+    Unauthenticated,
+    #[error("the permission `{0}` is missing")]
+    Forbidden(&'static str),
+    /// Also the answer to ids of other tenants.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    #[error("{detail}")]
+    Invalid {
+        detail: String,
+        fields: Vec<FieldError>,
+    },
+    #[error("{detail}")]
+    Conflict { code: &'static str, detail: String },
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("too many requests; try again in {retry_after} s")]
+    RateLimited { retry_after: u64 },
+    #[error("the tenant is {status}")]
+    TenantInactive { status: &'static str },
+    #[error("no {provider} credential is set up; add one under credentials")]
+    CredentialMissing { provider: String },
+    /// A provider refused or could not be reached. `retryable` says whether trying again can help.
+    #[error("{provider}: {detail}")]
+    Provider {
+        provider: String,
+        status: Option<u16>,
+        detail: String,
+        retryable: bool,
+    },
+    /// The tenant has moved to another cell, or is not in this one; look it up again.
+    #[error("the tenant is not served by this cell any more")]
+    StaleEpoch,
+    #[error("the database can't be reached")]
+    Unavailable(#[source] sqlx::Error),
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// What is wrong with one field of the input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// The field's path, as in `secrets.access_token`.
+    pub field: String,
+    pub message: String,
+}
+
+impl Error {
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::Invalid {
+            detail: detail.into(),
+            fields: Vec::new(),
+        }
+    }
+
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let error = FieldError {
+            field: field.into(),
+            message: message.into(),
+        };
+        Self::Invalid {
+            detail: format!("`{}`: {}", error.field, error.message),
+            fields: vec![error],
+        }
+    }
+
+    pub fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// The stable name of the error: part of the API, listed in docs/errors.md.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::Invalid { .. } => "invalid_request",
+            Self::Conflict { code, .. } => code,
+            Self::TooLarge { .. } => "body_too_large",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::TenantInactive { .. } => "tenant_inactive",
+            Self::CredentialMissing { .. } => "credential_missing",
+            Self::Provider { .. } => "provider_error",
+            Self::StaleEpoch => "tenant_moved",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal_error",
+        }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::TenantInactive { .. } => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Conflict { .. } | Self::CredentialMissing { .. } => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Provider { .. } => StatusCode::BAD_GATEWAY,
+            Self::StaleEpoch | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Whether the same attempt may succeed later: what a job's retry decision asks.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Provider { retryable, .. } => *retryable,
+            Self::RateLimited { .. }
+            | Self::StaleEpoch
+            | Self::Unavailable(_)
+            | Self::Internal(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Constraint violations that mean something are mapped at the query, by `on_constraint`; what
+/// arrives here is a fault of ours or of the connection.
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+                Self::Unavailable(error)
+            }
+            // Class 57: the server is shutting down or was told to end the connection.
+            sqlx::Error::Database(ref cause)
+                if cause.code().is_some_and(|code| code.starts_with("57")) =>
+            {
+                Self::Unavailable(error)
+            }
+            other => Self::Internal(other.into()),
+        }
+    }
+}
+
+/// Turns the violation of one named constraint into an error that the caller can act on.
+pub trait OnConstraint<T> {
+    fn on_constraint(self, constraint: &str, error: impl FnOnce() -> Error) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
+    fn on_constraint(self, constraint: &str, error: impl FnOnce() -> Error) -> Result<T> {
+        self.map_err(|cause| match &cause {
+            sqlx::Error::Database(violation) if violation.constraint() == Some(constraint) => {
+                error()
+            }
+            _ => cause.into(),
+        })
+    }
+}
+
+/// The body of every error answer: `application/problem+json`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// Always `about:blank`; `code` is what to switch on.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub title: String,
+    pub status: u16,
+    /// Stable, snake_case.
+    pub code: &'static str,
+    pub detail: String,
+    /// Quote this to whoever runs the server.
+    #[schema(value_type = Option<String>, example = "cor_01h455vb4pex5vsknk084sn02q")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let correlation_id = crate::telemetry::current_correlation();
+        if status.is_server_error() {
+            tracing::error!(code = self.code(), cause = ?self, "request failed");
+        }
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            code: self.code(),
+            detail: self.to_string(),
+            correlation_id,
+            errors: match &self {
+                Self::Invalid { fields, .. } => fields.clone(),
+                _ => Vec::new(),
+            },
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        match self {
+            Self::Unauthenticated => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::RateLimited { retry_after } => {
+                headers.insert(header::RETRY_AFTER, retry_after.into());
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_stay_out_of_the_answer() {
+        let error = Error::internal(anyhow::anyhow!("password=hunter2"));
+        assert_eq!(error.to_string(), "internal error");
+        assert_eq!(error.code(), "internal_error");
+        assert!(error.is_transient());
+    }
+}

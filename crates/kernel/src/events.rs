@@ -1,0 +1,129 @@
+//! What slices tell each other. An event is published inside the transaction that made it true and
+//! reaches each subscriber as a durable job of its own: the job table is the outbox.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    db::Tx,
+    error::{Error, Result},
+    id::{ConversationId, InboundEventId, MessageId},
+    jobs::NewJob,
+};
+
+/// Something that happened, or that one slice asks of another.
+pub trait Event: Serialize + DeserializeOwned + Send + 'static {
+    const NAME: &'static str;
+
+    /// Events with the same key are handled one at a time, in order.
+    fn ordering_key(&self) -> Option<String> {
+        None
+    }
+
+    /// While a job for an event with the same key waits or runs, another adds nothing.
+    fn dedup_key(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A provider's webhook was stored and awaits normalisation. Published by `kernel::ingest` under
+/// the name that [`inbound`] gives for the provider.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct InboundStored {
+    pub event: InboundEventId,
+}
+
+/// The event name under which a provider's stored webhooks are published.
+pub fn inbound(provider: &str) -> String {
+    format!("inbound.{provider}")
+}
+
+/// A contact wrote.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageReceived {
+    pub conversation: ConversationId,
+    pub message: MessageId,
+}
+
+impl Event for MessageReceived {
+    const NAME: &'static str = "message.received";
+
+    fn ordering_key(&self) -> Option<String> {
+        Some(format!("agent/{}", self.conversation))
+    }
+}
+
+/// A reply is ready to leave on the conversation's own channel.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReplyReady {
+    pub conversation: ConversationId,
+    /// The message that is answered: one reply to each, however often this is published.
+    pub in_reply_to: MessageId,
+    pub text: String,
+}
+
+impl Event for ReplyReady {
+    const NAME: &'static str = "reply.ready";
+
+    fn ordering_key(&self) -> Option<String> {
+        Some(format!("send/{}", self.conversation))
+    }
+}
+
+/// An outbound message is stored and waits to be sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MessageQueued {
+    pub conversation: ConversationId,
+    pub message: MessageId,
+}
+
+impl Event for MessageQueued {
+    const NAME: &'static str = "message.queued";
+
+    fn ordering_key(&self) -> Option<String> {
+        Some(format!("send/{}", self.conversation))
+    }
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.message.to_string())
+    }
+}
+
+/// Which kinds of job each event becomes. Fixed when the program starts.
+#[derive(Clone, Debug, Default)]
+pub struct Subscriptions(HashMap<String, Vec<&'static str>>);
+
+impl Subscriptions {
+    pub(crate) fn add(&mut self, event: String, kind: &'static str) {
+        self.0.entry(event).or_default().push(kind);
+    }
+
+    pub(crate) fn of(&self, event: &str) -> &[&'static str] {
+        self.0.get(event).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The subscriptions of a running program.
+pub(crate) fn installed(subscriptions: &OnceLock<Subscriptions>) -> Result<&Subscriptions> {
+    subscriptions
+        .get()
+        .ok_or_else(|| Error::internal(anyhow::anyhow!("no subscriptions are installed")))
+}
+
+impl Tx {
+    /// Publishes an event: one job per subscriber, committed with the rest of the transaction.
+    pub async fn emit<E: Event>(&mut self, event: &E) -> Result<()> {
+        let payload = serde_json::to_value(event).map_err(Error::internal)?;
+        let kinds = installed(self.db().subscriptions())?.of(E::NAME).to_vec();
+        for kind in kinds {
+            self.enqueue_raw(NewJob {
+                ordering_key: event.ordering_key(),
+                dedup_key: event.dedup_key(),
+                ..NewJob::new(kind, payload.clone())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! The durable queue, shared fairly between tenants.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{db::Tx, error::Result, id::JobId};
+
+/// Attempts before a job is put aside as a dead letter, unless its kind says otherwise.
+pub const DEFAULT_MAX_ATTEMPTS: i32 = 10;
+
+/// A job to enqueue.
+#[derive(Debug)]
+pub struct NewJob {
+    pub kind: &'static str,
+    pub payload: Value,
+    /// Higher goes first within the tenant.
+    pub priority: i16,
+    /// Not before this time; at once when absent.
+    pub run_at: Option<OffsetDateTime>,
+    pub max_attempts: i32,
+    /// While a job of the same kind and key waits or runs, another adds nothing.
+    pub dedup_key: Option<String>,
+    /// Jobs with the same key run one at a time, in the order they were enqueued.
+    pub ordering_key: Option<String>,
+}
+
+impl NewJob {
+    pub fn new(kind: &'static str, payload: Value) -> Self {
+        Self {
+            kind,
+            payload,
+            priority: 0,
+            run_at: None,
+            max_attempts: DEFAULT_MAX_ATTEMPTS,
+            dedup_key: None,
+            ordering_key: None,
+        }
+    }
+}
+
+impl Tx {
+    /// Enqueues a job that exists only if this transaction commits. `None` when a job with the
+    /// same dedup key is already waiting or running.
+    pub async fn enqueue_raw(&mut self, job: NewJob) -> Result<Option<JobId>> {
+        let id = JobId::new();
+        let actor = self.actor().to_string();
+        let correlation = self.correlation().uuid();
+        let inserted = sqlx::query!(
+            "INSERT INTO cell.job (id, kind, payload, state, priority, run_at, max_attempts, dedup_key,
+                 ordering_key, actor, correlation_id)
+             SELECT $1, $2, $3, CASE WHEN $5::timestamptz > now() THEN 'scheduled' ELSE 'ready' END, $4,
+                 COALESCE($5, now()), $6, $7, $8, $9, $10
+             ON CONFLICT (tenant_id, kind, dedup_key)
+                 WHERE dedup_key IS NOT NULL AND state IN ('scheduled', 'ready', 'running')
+                 DO NOTHING",
+            id.uuid(),
+            job.kind,
+            job.payload,
+            job.priority,
+            job.run_at,
+            job.max_attempts,
+            job.dedup_key,
+            job.ordering_key,
+            actor,
+            correlation,
+        )
+        .execute(self.conn())
+        .await?;
+        self.mark_enqueued();
+        Ok((inserted.rows_affected() == 1).then_some(id))
+    }
+}

@@ -1,0 +1,22 @@
+//! The kernel: what every slice stands on and nothing else knows how to do.
+//!
+//! Isolation (`access`, `permission`, `db`), durable work (`ingest`, `jobs`, `events`),
+//! identifiers, errors, configuration, secrets and telemetry live here. Nothing here knows a
+//! provider, a page or a route.
+
+pub mod access;
+pub mod audit;
+pub mod db;
+pub mod error;
+pub mod events;
+pub mod id;
+pub mod ingest;
+pub mod jobs;
+pub mod permission;
+pub mod postgres;
+pub mod secret;
+pub mod telemetry;
+
+pub use access::{Access, Operator};
+pub use db::{Db, Tx};
+pub use error::{Error, Result};

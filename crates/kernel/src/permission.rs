@@ -1,0 +1,154 @@
+//! Permissions as types, and the roles that bundle them.
+//!
+//! A handler names its permission in its signature (`Access<CredentialsWrite>`); there is no call
+//! that it could forget. Roles are data: catalogue/roles.toml.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// One thing that a caller may do. Implemented by the types of this module alone.
+pub trait Permission: sealed::Sealed + Send + Sync + 'static {
+    /// The stable name in scopes, roles and the API, as in `credentials:write`.
+    const NAME: &'static str;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! permissions {
+    ($list:ident: $($(#[$doc:meta])* $type:ident => $name:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub enum $type {}
+            impl sealed::Sealed for $type {}
+            impl Permission for $type {
+                const NAME: &'static str = $name;
+            }
+        )*
+        pub const $list: &[&str] = &[$($name),*];
+    };
+}
+
+permissions! { TENANT:
+    /// See which credentials exist, masked.
+    CredentialsRead => "credentials:read";
+    CredentialsWrite => "credentials:write";
+    /// Open a credential in order to call its provider. Held by jobs, never by API keys.
+    CredentialsUse => "credentials:use";
+    ApiKeysRead => "api_keys:read";
+    ApiKeysWrite => "api_keys:write";
+    ConversationsRead => "conversations:read";
+    MessagesSend => "messages:send";
+    AgentsRead => "agents:read";
+    AgentsWrite => "agents:write";
+    JobsRead => "jobs:read";
+    JobsReplay => "jobs:replay";
+    TracesRead => "traces:read";
+    /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
+    InboundReceive => "inbound:receive";
+    /// Turn stored webhooks into messages. Held by jobs alone.
+    InboundProcess => "inbound:process";
+}
+
+permissions! { PLATFORM:
+    TenantsRead => "tenants:read";
+    TenantsWrite => "tenants:write";
+    /// Act inside a tenant on its behalf, with every act in the tenant's own audit log.
+    TenantsEnter => "tenants:enter";
+    /// See the queue and its dead letters across tenants.
+    QueueRead => "queue:read";
+}
+
+/// Permissions that only the program itself holds; no role and no API key can carry them.
+pub const INTERNAL: &[&str] = &[
+    CredentialsUse::NAME,
+    InboundReceive::NAME,
+    InboundProcess::NAME,
+];
+
+/// Which permissions each role bundles.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roles {
+    pub tenant: BTreeMap<String, Vec<String>>,
+    pub platform: BTreeMap<String, Vec<String>>,
+}
+
+impl Roles {
+    /// The roles that come with the program.
+    pub fn builtin() -> Self {
+        let roles: Self = toml::from_str(include_str!("../../../catalogue/roles.toml"))
+            .expect("roles.toml is part of the program and read by a test");
+        roles
+    }
+
+    /// The permissions of a tenant role, if there is such a role.
+    pub fn tenant(&self, role: &str) -> Option<&[String]> {
+        self.tenant.get(role).map(Vec::as_slice)
+    }
+
+    /// The role × permission matrix as text, for review as a snapshot.
+    pub fn matrix(&self) -> String {
+        let mut text = String::new();
+        for (plane, roles, permissions) in [
+            ("tenant", &self.tenant, TENANT),
+            ("platform", &self.platform, PLATFORM),
+        ] {
+            text += &format!("{plane:<22}");
+            for role in roles.keys() {
+                text += &format!(" {role:^10}");
+            }
+            text += "\n";
+            for permission in permissions {
+                text += &format!("{permission:<22}");
+                for granted in roles.values() {
+                    let mark = if granted.iter().any(|name| name == permission) {
+                        '✔'
+                    } else {
+                        '✘'
+                    };
+                    text += &format!(" {mark:^10}");
+                }
+                text += "\n";
+            }
+            text += "\n";
+        }
+        text
+    }
+}
+
+/// The `'static` name of a tenant permission that an API key may carry.
+pub fn grantable(name: &str) -> Option<&'static str> {
+    TENANT
+        .iter()
+        .copied()
+        .find(|known| *known == name && !INTERNAL.contains(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_name_only_what_may_be_granted() {
+        let roles = Roles::builtin();
+        for (role, names) in &roles.tenant {
+            for name in names {
+                assert!(grantable(name).is_some(), "{role}: {name}");
+            }
+        }
+        for (role, names) in &roles.platform {
+            for name in names {
+                assert!(PLATFORM.contains(&name.as_str()), "{role}: {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn matrix() {
+        insta::assert_snapshot!(Roles::builtin().matrix());
+    }
+}

@@ -1,0 +1,3 @@
+DROP TABLE cell.job_schedule;
+DROP TABLE cell.job;
+DROP TABLE cell.job_lane;

@@ -1,0 +1,2 @@
+DROP TABLE cell.provider_call;
+DROP TABLE cell.inbound_event;
