@@ -9,6 +9,7 @@ pub mod audit;
 pub mod db;
 pub mod error;
 pub mod events;
+pub mod extract;
 pub mod id;
 pub mod ingest;
 pub mod jobs;

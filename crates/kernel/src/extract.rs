@@ -1,0 +1,77 @@
+//! axum's extractors with this program's errors: what a handler cannot read is refused as a
+//! problem document, never as bare text.
+
+use axum::{
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    http::request::Parts,
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::error::Error;
+
+/// A JSON body; also a JSON answer.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(value)) => Ok(Self(value)),
+            Err(JsonRejection::MissingJsonContentType(_)) => {
+                Err(Error::invalid("send the body as `Content-Type: application/json`"))
+            }
+            Err(JsonRejection::BytesRejection(cause)) if cause.status() == 413 => {
+                Err(Error::TooLarge { limit: BODY_LIMIT })
+            }
+            Err(rejection) => Err(Error::invalid(rejection.body_text())),
+        }
+    }
+}
+
+/// The largest JSON body that the API reads, in bytes. The router sets it.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// Parameters of the path. What does not parse as an id names nothing, so it answers 404.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(value)| Self(value))
+            .map_err(|rejection| match rejection {
+                PathRejection::FailedToDeserializePathParams(_) => Error::NotFound("resource"),
+                other => Error::internal(other),
+            })
+    }
+}
+
+/// Parameters of the query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        axum::extract::Query::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|rejection: QueryRejection| Error::invalid(rejection.body_text()))
+    }
+}
