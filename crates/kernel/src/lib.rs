@@ -13,6 +13,7 @@ pub mod extract;
 pub mod id;
 pub mod ingest;
 pub mod jobs;
+pub mod page;
 pub mod permission;
 pub mod postgres;
 pub mod secret;
