@@ -6,6 +6,7 @@
 //! stranger who was given the same number: the system drops them with their holders.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ fn open(path: &Path) -> Result<File, Error> {
     OpenOptions::new()
         .create(true)
         .append(true)
+        // Whoever can open a lock file can hold it against us.
+        .mode(0o600)
         .open(path)
         .map_err(Error::io("open", path))
 }
