@@ -21,7 +21,7 @@ CREATE POLICY worker ON cell.job_lane TO freehold_worker USING (true);
 GRANT SELECT ON cell.job_lane TO freehold_app;
 GRANT SELECT, INSERT ON cell.job_lane TO freehold_operator;
 GRANT UPDATE (weight, max_running, paused) ON cell.job_lane TO freehold_operator;
-GRANT SELECT, UPDATE ON cell.job_lane TO freehold_worker;
+GRANT SELECT, INSERT, UPDATE ON cell.job_lane TO freehold_worker;
 
 CREATE TABLE cell.job (
     tenant_id uuid NOT NULL DEFAULT current_setting('freehold.tenant_id')::uuid,
@@ -69,6 +69,11 @@ CREATE POLICY ingest ON cell.job FOR INSERT TO freehold_ingest
 GRANT INSERT ON cell.job TO freehold_ingest;
 CREATE POLICY worker ON cell.job TO freehold_worker USING (true);
 GRANT SELECT, UPDATE, DELETE ON cell.job TO freehold_worker;
+-- Each job leaves a few dead row versions behind, at the very places where the next claim looks. A
+-- share of the table's size would let a big backlog put vacuuming off.
+ALTER TABLE cell.job SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.05);
+ALTER TABLE cell.job_lane SET (fillfactor = 50);
 
 -- Recurring jobs. Whoever holds the lease of a due row enqueues its job, on one node only.
 CREATE TABLE cell.job_schedule (

@@ -1,7 +1,35 @@
 //! The durable queue, shared fairly between tenants.
+//!
+//! A job is a row of `cell.job`, enqueued by the transaction that needs it done. The nodes'
+//! [`Worker`]s claim jobs lane by lane, a lane being a tenant's share of the queue, run each at
+//! least once through the [`Registry`]'s handlers, and settle them: done, tried again later, or
+//! put aside as a dead letter. Why fairness is decided at claim time is told in
+//! docs/adr/0003-fairness-at-claim.md.
+//!
+//! Here: what a job to enqueue is. In the modules: handlers (`registry`), the claim (`claim`),
+//! running (`worker`, `attempt`), leases and outcomes (`ledger`), what is due by the clock
+//! (`upkeep`, `schedule`), what tenants see and may do again (`history`, `api`) and what operators
+//! set (`lane`). Nothing here knows what any job does.
+
+pub mod api;
+mod attempt;
+mod claim;
+mod history;
+mod lane;
+mod ledger;
+mod registry;
+mod schedule;
+mod upkeep;
+mod worker;
 
 use serde_json::Value;
 use time::OffsetDateTime;
+
+pub use attempt::Backoff;
+pub use history::{Job, JobFilter, JobState, dead_letters, get, list, replay, replay_all};
+pub use lane::{Lane, LaneChange, lane, set_lane};
+pub use registry::Registry;
+pub use worker::{Worker, WorkerOptions};
 
 use crate::{db::Tx, error::Result, id::JobId};
 
@@ -13,7 +41,8 @@ pub const DEFAULT_MAX_ATTEMPTS: i32 = 10;
 pub struct NewJob {
     pub kind: &'static str,
     pub payload: Value,
-    /// Higher goes first within the tenant.
+    /// Higher goes first within the tenant. Without effect on a job with an ordering key: an
+    /// urgent job that waits for a lesser one would hold up both.
     pub priority: i16,
     /// Not before this time; at once when absent.
     pub run_at: Option<OffsetDateTime>,
@@ -48,8 +77,9 @@ impl Tx {
         let inserted = sqlx::query!(
             "INSERT INTO cell.job (id, kind, payload, state, priority, run_at, max_attempts, dedup_key,
                  ordering_key, actor, correlation_id)
-             SELECT $1, $2, $3, CASE WHEN $5::timestamptz > now() THEN 'scheduled' ELSE 'ready' END, $4,
-                 COALESCE($5, now()), $6, $7, $8, $9, $10
+             SELECT $1, $2, $3, CASE WHEN $5::timestamptz > now() THEN 'scheduled' ELSE 'ready' END,
+                 CASE WHEN $8::text IS NULL THEN $4::smallint ELSE 0 END, COALESCE($5, now()), $6, $7,
+                 $8, $9, $10
              ON CONFLICT (tenant_id, kind, dedup_key)
                  WHERE dedup_key IS NOT NULL AND state IN ('scheduled', 'ready', 'running')
                  DO NOTHING",
