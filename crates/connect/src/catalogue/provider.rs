@@ -1,0 +1,109 @@
+//! A provider as its file describes it: name, sources, credential fields, API address. The webhook
+//! part is in `definition`.
+
+use regex_lite::Regex;
+use serde::Deserialize;
+
+use super::Webhook;
+
+/// One provider, read from one file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Stable and lower-case; the file is named after it and URLs contain it.
+    pub id: String,
+    /// The name that people know.
+    pub name: String,
+    /// The provider's own documentation, for people.
+    pub docs: String,
+    /// Where the facts in the file were read: pages, or `repository@commit path`.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    pub credential: Credential,
+    pub api: Option<Api>,
+    /// Absent where the provider sends no webhooks.
+    pub webhook: Option<Webhook>,
+}
+
+/// What a tenant enters to connect its own account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    pub fields: Vec<Field>,
+}
+
+impl Credential {
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    pub name: String,
+    pub label: String,
+    #[serde(default)]
+    pub help: String,
+    /// Whether the value is encrypted at rest and never shown again.
+    #[serde(default)]
+    pub secret: bool,
+    #[serde(default)]
+    pub required: bool,
+    /// The form of a valid value.
+    pub pattern: Option<Pattern>,
+    /// The kind of identifier that the value is: webhooks carry it, so it routes them to the
+    /// tenant and is asserted on every payload.
+    pub identifies: Option<String>,
+}
+
+impl Field {
+    /// Whether the value has the form that the provider's values have. An empty value is accepted
+    /// only where the field is optional.
+    pub fn accepts(&self, value: &str) -> bool {
+        if value.is_empty() {
+            return !self.required;
+        }
+        self.pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(value))
+    }
+}
+
+/// A regular expression that covers the whole value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    pub fn matches(&self, value: &str) -> bool {
+        self.0.is_match(value)
+    }
+
+    /// The expression's text, as an HTML `pattern` attribute takes it.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if !(text.starts_with('^') && text.ends_with('$')) {
+            return Err(format!(
+                "the pattern `{text}` must begin with ^ and end with $"
+            ));
+        }
+        Regex::new(&text)
+            .map(Self)
+            .map_err(|error| format!("the pattern `{text}` is not readable: {error}"))
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Without a trailing slash; API paths are appended to it.
+    pub base_url: String,
+}
