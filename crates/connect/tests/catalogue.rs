@@ -105,6 +105,15 @@ fn credential_fields_say_what_is_secret_and_what_a_value_looks_like() {
 }
 
 #[test]
+fn a_pattern_covers_the_whole_value_even_with_alternatives() {
+    let either = N8N.replace("secret = true\n", "secret = true\npattern = '^ab|cd$'\n");
+    let catalogue = load_one("n8n.toml", &either).expect("loads");
+    let field = &catalogue.get("n8n").expect("is there").credential.fields[0];
+    assert!(field.accepts("ab") && field.accepts("cd"));
+    assert!(!field.accepts("abx") && !field.accepts("xcd"));
+}
+
+#[test]
 fn a_new_provider_is_one_file() {
     let catalogue = load_one("n8n.toml", N8N).expect("loads");
     let provider = catalogue.get("n8n").expect("is there");

@@ -400,6 +400,67 @@ fn vapi_is_read_in_each_way_it_can_be_set_up() {
     );
 }
 
+/// Routes forward mail with attachments as multipart forms, which hold the triple as fields.
+#[test]
+fn mailgun_is_also_read_from_multipart_forms() {
+    let mailgun = webhook("mailgun");
+    let form = signed(&mailgun, post(FORM, "recipient=a"), "key");
+    let fields = String::from_utf8(form.body).expect("text");
+    let multipart = |fields: &str| {
+        let parts: String = fields
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| {
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            })
+            .collect();
+        post(
+            "multipart/form-data; boundary=b",
+            &format!("{parts}--b--\r\n"),
+        )
+    };
+    assert_eq!(verify(&mailgun, &multipart(&fields), "key"), CURRENT);
+    assert_eq!(
+        verify(&mailgun, &multipart(&fields), "other"),
+        refused(Reason::SignatureMismatch)
+    );
+    // A second, contradicting field leaves no single signature to check.
+    let twice = format!("{fields}&signature=00");
+    assert_eq!(
+        verify(&mailgun, &multipart(&twice), "key"),
+        refused(Reason::MissingSignature)
+    );
+}
+
+/// Nothing separates Mailgun's time from its token, so a moved digit signs the same text. The
+/// window is what refuses it.
+#[test]
+fn digits_cannot_move_between_mailguns_time_and_token() {
+    let mailgun = webhook("mailgun");
+    let form = signed(&mailgun, post(FORM, "token=1234abcd"), "key");
+    let text = String::from_utf8(form.body.clone()).expect("text");
+    for (token, time, expected) in [
+        ("token=1234abcd", "timestamp=1700000000", CURRENT),
+        (
+            "token=234abcd",
+            "timestamp=17000000001",
+            refused(Reason::TooFarAhead),
+        ),
+        (
+            "token=01234abcd",
+            "timestamp=170000000",
+            refused(Reason::TooOld),
+        ),
+    ] {
+        let mut moved = form.clone();
+        let body = text
+            .replace("token=1234abcd", token)
+            .replace("timestamp=1700000000", time);
+        moved.body = body.into_bytes();
+        assert_eq!(verify(&mailgun, &moved, "key"), expected, "{time}");
+    }
+}
+
 #[test]
 fn an_unusable_public_key_is_told_from_a_wrong_one() {
     for (provider, key) in [("discord", "00ff"), ("sendgrid", "AAAA"), ("discord", "zz")] {

@@ -73,16 +73,19 @@ impl Field {
 /// A regular expression that covers the whole value.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    text: String,
+    whole: Regex,
+}
 
 impl Pattern {
     pub fn matches(&self, value: &str) -> bool {
-        self.0.is_match(value)
+        self.whole.is_match(value)
     }
 
     /// The expression's text, as an HTML `pattern` attribute takes it.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.text
     }
 }
 
@@ -90,14 +93,14 @@ impl TryFrom<String> for Pattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if !(text.starts_with('^') && text.ends_with('$')) {
-            return Err(format!(
-                "the pattern `{text}` must begin with ^ and end with $"
-            ));
-        }
-        Regex::new(&text)
-            .map(Self)
-            .map_err(|error| format!("the pattern `{text}` is not readable: {error}"))
+        let inner = text
+            .strip_prefix('^')
+            .and_then(|text| text.strip_suffix('$'))
+            .ok_or_else(|| format!("the pattern `{text}` must begin with ^ and end with $"))?;
+        // Grouped, because in `^a|b$` each anchor would hold for one alternative only.
+        let whole = Regex::new(&format!("^(?:{inner})$"))
+            .map_err(|error| format!("the pattern `{text}` is not readable: {error}"))?;
+        Ok(Self { text, whole })
     }
 }
 

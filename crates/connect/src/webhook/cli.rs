@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use kernel::secret::Secret;
 use time::OffsetDateTime;
@@ -102,7 +103,8 @@ impl fmt::Display for Verified {
     }
 }
 
-/// A signed request; its `Display` is a list of arguments for curl.
+/// A signed request; its `Display` is a configuration file for `curl --config`, because there no
+/// value passes through a shell or shows in the list of processes.
 #[derive(Debug)]
 pub struct Signed {
     pub request: SignableRequest,
@@ -113,9 +115,17 @@ pub struct Signed {
 pub fn sign(catalogue: &Catalogue, input: Input) -> Result<Signed, InputError> {
     let at = moment(input.at)?;
     let webhook = webhook(catalogue, &input.provider)?;
+    let method = method(&input.method)?;
+    let mut headers = headers(&input.headers)?;
+    if method != Method::GET {
+        // Without one curl would call the body a form, which is read and signed differently.
+        headers
+            .entry(CONTENT_TYPE)
+            .or_insert(HeaderValue::from_static("application/json"));
+    }
     let mut request = SignableRequest {
-        method: method(&input.method)?,
-        headers: headers(&input.headers)?,
+        method,
+        headers,
         url: input.url,
         body: input.body.clone(),
     };
@@ -128,25 +138,36 @@ pub fn sign(catalogue: &Catalogue, input: Input) -> Result<Signed, InputError> {
 
 impl fmt::Display for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "--request {}", self.request.method)?;
+        writeln!(f, "request = {}", quoted(self.request.method.as_str()))?;
         for (name, value) in &self.request.headers {
             let value = String::from_utf8_lossy(value.as_bytes());
-            writeln!(f, "--header {}", quoted(&format!("{name}: {value}")))?;
+            writeln!(f, "header = {}", quoted(&format!("{name}: {value}")))?;
         }
         if !self.request.url.is_empty() {
-            writeln!(f, "--url {}", quoted(&self.request.url))?;
+            writeln!(f, "url = {}", quoted(&self.request.url))?;
         }
         if self.body_changed {
             let body = String::from_utf8_lossy(&self.request.body);
-            writeln!(f, "--data-binary {}", quoted(&body))?;
+            writeln!(f, "data-raw = {}", quoted(&body))?;
         }
         Ok(())
     }
 }
 
-/// Quotes for POSIX shells.
+/// Quotes for curl's configuration files.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn webhook<'c>(catalogue: &'c Catalogue, name: &str) -> Result<&'c Webhook, InputError> {
