@@ -13,6 +13,8 @@ pub mod conversations;
 pub mod messages;
 mod normalise;
 mod sending;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod traces;
 
