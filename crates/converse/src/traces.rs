@@ -13,7 +13,7 @@ use kernel::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -43,13 +43,15 @@ pub struct Step {
     pub duration_ms: Option<f64>,
 }
 
+/// In the order of cause and effect, in which steps of the same instant are told: what one
+/// transaction writes carries one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     InboundEvent,
+    Message,
     Job,
     ProviderCall,
-    Message,
 }
 
 /// One line per step: time, kind, what, how long, and the detail that is a word or a number.
@@ -85,6 +87,8 @@ impl fmt::Display for Step {
         for (name, value) in self.detail.as_object().into_iter().flatten() {
             match value {
                 Value::Null => {}
+                // The line has its time and duration already.
+                _ if name.ends_with("_at") => {}
                 Value::String(text) => write!(f, " {name}={text}")?,
                 other => write!(f, " {name}={other}")?,
             }
@@ -129,7 +133,6 @@ pub async fn trace(tx: &mut Tx, id: CorrelationId) -> Result<Trace> {
     if steps.is_empty() {
         return Err(Error::NotFound("trace"));
     }
-    // What was written at the same instant, by one transaction, follows the way of a message.
     steps.sort_by_key(|step| (step.at, step.kind));
     Ok(Trace {
         correlation_id: id,
@@ -170,9 +173,10 @@ async fn jobs(tx: &mut Tx, id: CorrelationId) -> Result<Vec<Step>> {
     )
     .fetch_all(tx.conn())
     .await?;
-    let steps = rows.into_iter().map(|row| {
+    let mut steps = Vec::with_capacity(rows.len());
+    for row in rows {
         let ran = row.started_at.zip(row.finished_at);
-        Step {
+        steps.push(Step {
             at: row.created_at,
             kind: StepKind::Job,
             what: row.kind,
@@ -180,13 +184,14 @@ async fn jobs(tx: &mut Tx, id: CorrelationId) -> Result<Vec<Step>> {
                 "id": JobId::from(row.id),
                 "state": row.state,
                 "attempts": row.attempt,
-                "waited_ms": row.started_at.map(|start| milliseconds(start - row.created_at)),
+                "started_at": rfc3339(row.started_at)?,
+                "finished_at": rfc3339(row.finished_at)?,
                 "error": row.last_error,
             }),
             duration_ms: ran.map(|(start, end)| milliseconds(end - start)),
-        }
-    });
-    Ok(steps.collect())
+        });
+    }
+    Ok(steps)
 }
 
 async fn provider_calls(tx: &mut Tx, id: CorrelationId) -> Result<Vec<Step>> {
@@ -237,8 +242,20 @@ async fn messages(tx: &mut Tx, id: CorrelationId) -> Result<Vec<Step>> {
     Ok(steps.collect())
 }
 
+fn rfc3339(time: Option<OffsetDateTime>) -> Result<Option<String>> {
+    time.map(|time| time.format(&Rfc3339))
+        .transpose()
+        .map_err(Error::internal)
+}
+
+/// To the microsecond, which is what the database keeps. Never negative: the ends were noted by
+/// different clocks.
 fn milliseconds(duration: time::Duration) -> f64 {
-    duration.as_seconds_f64() * 1_000.0
+    let microseconds = duration.whole_microseconds().max(0);
+    i32::try_from(microseconds).map_or_else(
+        |_| duration.as_seconds_f64() * 1_000.0,
+        |microseconds| f64::from(microseconds) / 1_000.0,
+    )
 }
 
 #[cfg(test)]
@@ -246,12 +263,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn durations_are_told_in_milliseconds() {
+        let of = |microseconds| milliseconds(time::Duration::microseconds(microseconds));
+        assert_eq!(of(41_260), 41.26);
+        assert_eq!(of(-546), 0.0);
+        assert_eq!(of(3_600_000_000_000), 3_600_000_000.0);
+    }
+
+    #[test]
     fn a_step_prints_on_one_line() {
         let step = Step {
             at: OffsetDateTime::from_unix_timestamp(1_780_000_000).expect("a time"),
             kind: StepKind::ProviderCall,
             what: "whatsapp messages.send".to_owned(),
-            detail: json!({ "status": 200, "error": null }),
+            detail: json!({ "status": 200, "error": null, "started_at": "2026-05-28T20:26:40Z" }),
             duration_ms: Some(41.26),
         };
         let line = step.to_string();

@@ -9,7 +9,7 @@ use kernel::{
 };
 use serde_json::{Value, json};
 
-use super::harness::{App, whatsapp_text};
+use super::harness::{App, State, whatsapp_text};
 use crate::channels::Channel;
 
 const NUMBER: &str = "106540352242922";
@@ -21,6 +21,40 @@ async fn addressed() -> (App, String) {
     app.receive(Channel::Whatsapp, &payload).await;
     let path = format!("/v1/conversations/{}", app.conversation().await);
     (app, path)
+}
+
+#[test]
+fn every_operation_documents_its_refusals() {
+    let (_, document) = crate::routes::<State>().split_for_parts();
+    let document = serde_json::to_value(document).expect("serialises");
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            for status in ["401", "403"] {
+                let content = &operation["responses"][status]["content"];
+                assert!(
+                    content["application/problem+json"].is_object(),
+                    "{method} {path} {status}"
+                );
+            }
+            assert_eq!(operation["security"], json!([{ "api_key": [] }]), "{path}");
+            operations.push(format!("{method} {path}"));
+        }
+    }
+    operations.sort();
+    assert_eq!(
+        operations,
+        [
+            "get /v1/contacts",
+            "get /v1/conversations",
+            "get /v1/conversations/{conversation}",
+            "get /v1/conversations/{conversation}/messages",
+            "get /v1/messages/{message}",
+            "get /v1/traces/{correlation}",
+            "post /v1/conversations/{conversation}/messages",
+            "post /v1/messages",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub struct App {
 }
 
 #[derive(Clone)]
-struct State(Db);
+pub struct State(Db);
 
 impl FromRef<State> for Db {
     fn from_ref(state: &State) -> Self {

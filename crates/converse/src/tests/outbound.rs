@@ -226,10 +226,10 @@ async fn a_trace_tells_the_whole_way_in_order() {
     assert_eq!(
         steps,
         [
-            ("job", "test.agent"),
             ("message", "inbound by contact"),
-            ("job", "converse.send"),
+            ("job", "test.agent"),
             ("message", "outbound by agent"),
+            ("job", "converse.send"),
             ("provider_call", "whatsapp messages.send"),
         ]
     );
