@@ -1,6 +1,6 @@
 //! A database, tenants in it, their webhooks, and requests to this crate's routes.
 
-use std::{collections::HashMap, future::ready};
+use std::{future::ready, sync::Arc};
 
 use axum::{
     Router,
@@ -9,23 +9,21 @@ use axum::{
     http::{Request, StatusCode},
 };
 use kernel::{
-    Access, Db, Operator, Result,
-    access::api_key::{Mode, NewKey},
-    db::{Server, Tenant},
+    Access, Db, Result,
+    db::Tenant,
     events::{InboundStored, MessageQueued, MessageReceived, ReplyReady},
-    id::{ApiKeyId, ConversationId, CredentialId, InboundEventId, TenantId},
+    id::{ConversationId, CredentialId, InboundEventId},
     ingest::NewInbound,
     jobs::Registry,
     permission::{
-        ApiKeysWrite, ConversationsRead, CredentialsUse, CredentialsWrite, InboundProcess,
-        InboundReceive, MessagesSend, Permission, TenantsEnter, TenantsWrite,
+        ConversationsRead, CredentialsUse, CredentialsWrite, InboundProcess, InboundReceive,
+        MessagesSend, Permission,
     },
     secret::Secret,
+    testing::TestDb,
 };
 use serde_json::{Value, json};
-use sqlx::Connection;
 use time::OffsetDateTime;
-use tokio::sync::OnceCell;
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -34,32 +32,8 @@ use crate::{channels::Channel, normalise::normalise, sending::SEND};
 /// The jobs that stand for an agent's.
 pub const AGENT: &str = "test.agent";
 
-const SERVER: &str = "postgres://postgres@127.0.0.1:55432/";
-
-async fn server() -> Server {
-    static NAME: OnceCell<String> = OnceCell::const_new();
-    let name = NAME
-        .get_or_init(|| async {
-            let name = format!("scratch_converse_{}", Uuid::now_v7().simple());
-            let mut admin = sqlx::PgConnection::connect(&format!("{SERVER}postgres"))
-                .await
-                .expect("connects");
-            sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
-                .execute(&mut admin)
-                .await
-                .expect("created");
-            let server = Server::from_url(&format!("{SERVER}{name}")).expect("a URL");
-            kernel::db::migrate(&server).await.expect("migrated");
-            name
-        })
-        .await;
-    Server::from_url(&format!("{SERVER}{name}")).expect("a URL")
-}
-
-async fn database() -> Db {
-    let db = Db::connect(&server().await, &HashMap::new())
-        .await
-        .expect("connects");
+async fn database() -> TestDb {
+    let test = kernel::testing::database().await;
     let mut registry = Registry::new();
     registry.subscribe(AGENT, |_: Access<MessagesSend>, _: MessageReceived| {
         ready(Ok(()))
@@ -71,15 +45,16 @@ async fn database() -> Db {
         "converse.reply",
         |_: Access<MessagesSend>, _: ReplyReady| ready(Ok(())),
     );
-    db.subscribe(registry.subscriptions())
+    test.db
+        .subscribe(registry.subscriptions())
         .expect("installed once");
-    db
+    test
 }
 
 /// One tenant on a database.
 pub struct App {
-    pub db: Db,
-    pub tenant: Tenant,
+    test: Arc<TestDb>,
+    tenant: Tenant,
     key: Secret,
 }
 
@@ -94,85 +69,27 @@ impl FromRef<State> for Db {
 
 impl App {
     pub async fn new() -> Self {
-        Self::on(database().await).await
+        Self::on(Arc::new(database().await), "acme").await
     }
 
     /// Another tenant on the same database.
     pub async fn other(&self) -> Self {
-        Self::on(self.db.clone()).await
+        Self::on(self.test.clone(), "globex").await
     }
 
-    async fn on(db: Db) -> Self {
-        let id = TenantId::new();
-        let slug = format!("t{}", id.uuid().simple());
-        let operator = Operator::<TenantsWrite>::local(&db, "test");
-        let cell = operator.cells()[0];
-        let mut tx = operator
-            .begin("tenant.created", Some(id), Value::Null)
-            .await
-            .expect("begins");
-        sqlx::query(
-            "INSERT INTO control.tenant (id, slug, name, plan, region, status, cell_id)
-             VALUES ($1, $2, $2, 'free', 'local', 'active', $3)",
-        )
-        .bind(id.uuid())
-        .bind(&slug)
-        .bind(cell.uuid())
-        .execute(tx.conn())
-        .await
-        .expect("inserted");
-        tx.commit().await.expect("committed");
-        let mut tx = operator
-            .begin_in_cell(cell, "tenant.placed", Some(id))
-            .await
-            .expect("begins");
-        sqlx::query("INSERT INTO cell.tenancy (tenant_id, epoch) VALUES ($1, 1)")
-            .bind(id.uuid())
-            .execute(tx.conn())
-            .await
-            .expect("inserted");
-        tx.commit().await.expect("committed");
-        let tenant = db.directory().by_id(id).await.expect("looks up");
-        let mut app = Self {
-            db,
-            tenant: tenant.expect("the tenant"),
-            key: Secret::new(""),
-        };
-        app.key = app
-            .key(&["conversations:read", "messages:send", "traces:read"])
-            .await;
-        app
+    async fn on(test: Arc<TestDb>, slug: &str) -> Self {
+        let tenant = test.tenant(slug).await;
+        let permissions = ["conversations:read", "messages:send", "traces:read"];
+        let key = test.key(&tenant, &permissions).await;
+        Self { test, tenant, key }
     }
 
     pub async fn access<P: Permission>(&self) -> Access<P> {
-        Operator::<TenantsEnter>::local(&self.db, "test")
-            .enter(self.tenant.clone(), "test")
-            .await
-            .expect("enters")
+        self.test.enter(&self.tenant).await
     }
 
     pub async fn key(&self, permissions: &[&str]) -> Secret {
-        let key = NewKey::generate("fh", Mode::Test, self.tenant.id);
-        let mut tx = self
-            .access::<ApiKeysWrite>()
-            .await
-            .begin()
-            .await
-            .expect("begins");
-        sqlx::query(
-            "INSERT INTO cell.api_key (id, public_id, secret_sha256, name, mode, display, permissions,
-                 created_by) VALUES ($1, $2, $3, 'test', 'test', $4, $5, 'test')",
-        )
-        .bind(ApiKeyId::new().uuid())
-        .bind(&key.public_id)
-        .bind(&key.secret_sha256)
-        .bind(&key.display)
-        .bind(permissions)
-        .execute(tx.conn())
-        .await
-        .expect("inserted");
-        tx.commit().await.expect("committed");
-        key.text
+        self.test.key(&self.tenant, permissions).await
     }
 
     pub async fn credential(&self, provider: &str, fields: Value) -> CredentialId {
@@ -295,7 +212,7 @@ impl App {
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let (router, _) = crate::routes::<State>().split_for_parts();
-        let router: Router = router.with_state(State(self.db.clone()));
+        let router: Router = router.with_state(State(self.test.db.clone()));
         let response = router
             .oneshot(request.body(body).expect("a request"))
             .await
