@@ -99,6 +99,11 @@ impl Server {
         }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
     fn role(&self, role: &str) -> PgConnectOptions {
         let options = self.options.clone().username(role).application_name(role);
         match self.role_password(role) {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bus;
 pub mod db;
 pub mod error;
 pub mod events;
@@ -16,8 +17,11 @@ pub mod jobs;
 pub mod page;
 pub mod permission;
 pub mod postgres;
+pub mod routes;
 pub mod secret;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use access::{Access, Operator};
 pub use db::{Db, Tx};

@@ -209,13 +209,13 @@ pub struct Split {
     pub items: Vec<Path>,
     /// Arrays beside the items of which a child keeps only what belongs to its item.
     #[serde(default)]
-    pub keep: Vec<KeyScope>,
+    pub keep: Vec<KeepRule>,
 }
 
 /// Of the array at `list`, the elements whose `key` equals one of the item's `item_keys` stay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeyScope {
+pub struct KeepRule {
     pub list: Path,
     pub key: String,
     pub item_keys: Vec<String>,

@@ -17,7 +17,7 @@ use include_dir::{Dir, include_dir};
 
 pub use definition::{
     Algorithm, Basic, Encoding, FixedResponse, HandshakeRule, HandshakeToken, IdentifierRule,
-    KeyFormat, KeyRule, KeyScope, Match, SignatureList, SignatureScheme, Split, StaticHeader,
+    KeepRule, KeyFormat, KeyRule, Match, SignatureList, SignatureScheme, Split, StaticHeader,
     TimestampRule, TwilioScheme, Unit, Verifier, Webhook,
 };
 pub use provider::{Api, Credential, Field, Pattern, Provider};

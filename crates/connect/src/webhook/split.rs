@@ -11,9 +11,11 @@ use crate::catalogue::{IdentifierRule, KeyRule, Split};
 
 /// More events than any provider batches; bounds the rows that one request may cause.
 const MAX_CHILDREN: usize = 10_000;
-/// What all children of a body may weigh together, in bytes: an envelope is repeated for every
-/// child, so that a body made for it would otherwise grow a thousandfold.
-const MAX_SPLIT_BYTES: usize = 64 * 1024 * 1024;
+/// What the children of a small body may weigh together, in bytes, and how many times a larger one
+/// may grow: an envelope is repeated for every child, so that a body made for it would otherwise
+/// grow a thousandfold.
+const MIN_SPLIT_BYTES: usize = 16 * 1024 * 1024;
+const MAX_GROWTH: usize = 4;
 /// Keys stand in database indexes, which limit their length.
 const MAX_KEY_BYTES: usize = 200;
 const MAX_KIND_BYTES: usize = 100;
@@ -45,7 +47,7 @@ pub enum Malformed {
     Form,
     #[error("the body holds more than {MAX_CHILDREN} events")]
     TooManyEvents,
-    #[error("the body's events would together exceed {MAX_SPLIT_BYTES} bytes")]
+    #[error("the body's events would together be far larger than the body")]
     TooLarge,
 }
 
@@ -71,13 +73,14 @@ impl Webhook {
         let document = scene.into_document()?;
         let mut children = Vec::new();
         let mut bytes = 0;
+        let limit = MIN_SPLIT_BYTES.max(request.body.len().saturating_mul(MAX_GROWTH));
         split.visit(&document, &mut |event| {
-            let payload = event.to_string().into_bytes();
+            let payload = json(&event);
             bytes += payload.len();
             if children.len() == MAX_CHILDREN {
                 return Err(Malformed::TooManyEvents);
             }
-            if bytes > MAX_SPLIT_BYTES.max(request.body.len()) {
+            if bytes > limit && !children.is_empty() {
                 return Err(Malformed::TooLarge);
             }
             children.push(self.child(&Scene::of_child(request, event, &payload)));
@@ -85,7 +88,7 @@ impl Webhook {
         })?;
         if children.is_empty() {
             // An empty batch is still a delivery: it is kept whole rather than lost.
-            let payload = document.to_string().into_bytes();
+            let payload = json(&document);
             children.push(self.child(&Scene::of_child(request, document, &payload)));
         }
         if let [only] = children.as_mut_slice() {
@@ -122,6 +125,10 @@ impl Webhook {
             event_kind: kind(&self.event_kind, scene),
         }
     }
+}
+
+fn json(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a value with text keys is always JSON")
 }
 
 fn identifiers(rules: &[IdentifierRule], scene: &Scene<'_>) -> Vec<(String, String)> {
@@ -235,7 +242,7 @@ impl Split {
     }
 }
 
-impl crate::catalogue::KeyScope {
+impl crate::catalogue::KeepRule {
     /// What stays of the list beside one item: what belongs to it, or everything when nothing
     /// does, because then the ids are of another form than expected.
     fn of(&self, element: &Value, item: &Value) -> Option<Value> {

@@ -1,0 +1,167 @@
+//! What a tenant has at one provider, sealed, as the caches hold it: endpoint, credentials,
+//! identifiers. Opening is done per use; no plaintext stays in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kernel::{
+    Access, Error, Result,
+    id::{CredentialId, TenantId},
+    permission::Permission,
+    telemetry::metric,
+};
+use quick_cache::sync::Cache;
+use time::OffsetDateTime;
+use vault::WrappedKey;
+
+use crate::Connect;
+
+/// Bounds the age of what an announcement failed to refresh.
+const LIFE: Duration = Duration::from_secs(300);
+/// A thousand tenants with a few providers each.
+const ENTRIES: usize = 4_000;
+
+/// A tenant's account at one provider.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// Whether inbound webhooks are taken; absent means never set up.
+    pub endpoint_enabled: Option<bool>,
+    /// The oldest first, which is the default one.
+    pub credentials: Vec<SealedCredential>,
+    /// (kind, value) of every id that this tenant has at the provider.
+    pub identifiers: Vec<(String, String)>,
+    /// The wrapped data keys, by generation.
+    pub wrapped: BTreeMap<u32, WrappedKey>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SealedCredential {
+    pub id: CredentialId,
+    pub fields: BTreeMap<String, String>,
+    pub secrets: Vec<SealedSecret>,
+}
+
+#[derive(Debug)]
+pub(crate) struct SealedSecret {
+    pub field: String,
+    pub previous: bool,
+    pub sealed: Vec<u8>,
+    pub valid_until: Option<OffsetDateTime>,
+}
+
+/// Accounts by tenant and provider.
+#[derive(Debug)]
+pub(crate) struct Accounts(Cache<(TenantId, String), (Instant, Arc<Account>)>);
+
+impl Accounts {
+    pub fn new() -> Self {
+        Self(Cache::new(ENTRIES))
+    }
+
+    pub fn forget(&self, tenant: TenantId) {
+        self.0.retain(|(owner, _), _| *owner != tenant);
+    }
+
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+}
+
+impl Connect {
+    /// The tenant's account at a provider: from the cache, or by two queries in one transaction.
+    pub(crate) async fn account<P: Permission>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+    ) -> Result<Arc<Account>> {
+        let key = (access.tenant().id, provider.to_owned());
+        if let Some((at, account)) = self.accounts().0.get(&key)
+            && at.elapsed() < LIFE
+        {
+            metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "hit")
+                .increment(1);
+            return Ok(account);
+        }
+        metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "miss")
+            .increment(1);
+        let loaded_at = Instant::now();
+        let account = Arc::new(load(access, provider).await?);
+        self.accounts()
+            .0
+            .insert(key, (loaded_at, Arc::clone(&account)));
+        Ok(account)
+    }
+}
+
+async fn load<P: Permission>(access: &Access<P>, provider: &str) -> Result<Account> {
+    let mut tx = access.read().await?;
+    let rows = sqlx::query!(
+        r#"SELECT (SELECT enabled FROM cell.webhook_endpoint WHERE provider = $1) AS enabled,
+                  c.id AS "id?", c.fields AS "fields?",
+                  s.field AS "field?", s.slot AS "slot?", s.sealed AS "sealed?", s.valid_until AS "valid_until?"
+           FROM (SELECT) AS always
+           LEFT JOIN cell.credential c ON c.provider = $1
+           LEFT JOIN cell.credential_secret s ON s.credential_id = c.id
+           ORDER BY c.id"#,
+        provider
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let rest = sqlx::query!(
+        r#"SELECT generation AS "generation?", kek AS "kek?", wrapped AS "wrapped?",
+                  NULL AS "kind?", NULL AS "external_id?" FROM cell.data_key
+           UNION ALL
+           SELECT NULL, NULL, NULL, kind, external_id FROM cell.identifier WHERE provider = $1"#,
+        provider
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+
+    let mut account = Account {
+        endpoint_enabled: rows.first().and_then(|row| row.enabled),
+        credentials: Vec::new(),
+        identifiers: Vec::new(),
+        wrapped: BTreeMap::new(),
+    };
+    for row in rows {
+        let (Some(id), Some(fields)) = (row.id, row.fields) else {
+            continue;
+        };
+        let id = CredentialId::from(id);
+        if account.credentials.last().is_none_or(|last| last.id != id) {
+            let fields = serde_json::from_value(fields).map_err(Error::internal)?;
+            account.credentials.push(SealedCredential {
+                id,
+                fields,
+                secrets: Vec::new(),
+            });
+        }
+        if let (Some(credential), Some(field), Some(sealed)) =
+            (account.credentials.last_mut(), row.field, row.sealed)
+        {
+            credential.secrets.push(SealedSecret {
+                field,
+                previous: row.slot.as_deref() == Some("previous"),
+                sealed,
+                valid_until: row.valid_until,
+            });
+        }
+    }
+    for row in rest {
+        if let (Some(kind), Some(external_id)) = (row.kind, row.external_id) {
+            account.identifiers.push((kind, external_id));
+        } else if let (Some(generation), Some(kek), Some(bytes)) =
+            (row.generation, row.kek, row.wrapped)
+        {
+            let generation = u32::try_from(generation).map_err(Error::internal)?;
+            account
+                .wrapped
+                .insert(generation, WrappedKey { kek, bytes });
+        }
+    }
+    Ok(account)
+}

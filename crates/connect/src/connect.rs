@@ -1,0 +1,128 @@
+//! What the parts of this crate share in a running program: catalogue, keys, caches, HTTP client.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use kernel::{Error, Result, bus::Change, id::TenantId, secret::Secret};
+use tokio::sync::broadcast;
+use vault::{DataKeyCache, KeyProvider};
+
+use crate::{account::Accounts, catalogue::Catalogue};
+
+/// How long a provider may take to answer a call, and to accept a connection.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often expired data keys are wiped from memory.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What the configuration says of one provider.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderSettings {
+    /// Replaces the catalogue's base URL: a simulator, a proxy, a regional host.
+    pub base_url: Option<String>,
+    /// The token that proves a platform-wide webhook URL to the provider. It answers handshakes
+    /// and opens nothing.
+    pub handshake_token: Option<Secret>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address under which the outside reaches this server, without a trailing slash.
+    pub public_url: String,
+    pub providers: HashMap<String, ProviderSettings>,
+}
+
+/// Everything of this crate that a running program shares. Cheap to clone.
+#[derive(Clone)]
+pub struct Connect(Arc<Shared>);
+
+struct Shared {
+    catalogue: Catalogue,
+    settings: Settings,
+    keys: KeyProvider,
+    data_keys: DataKeyCache,
+    accounts: Accounts,
+    http: reqwest::Client,
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connect")
+    }
+}
+
+impl Connect {
+    pub fn new(catalogue: Catalogue, keys: KeyProvider, settings: Settings) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
+            .timeout(CALL_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            // A redirect would carry the credential to wherever it points.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(Error::internal)?;
+        Ok(Self(Arc::new(Shared {
+            catalogue,
+            settings,
+            keys,
+            data_keys: DataKeyCache::new(),
+            accounts: Accounts::new(),
+            http,
+        })))
+    }
+
+    /// Keeps the caches true to what other processes change. Ends with the receiver's sender.
+    pub fn follow(&self, mut changes: broadcast::Receiver<Change>) {
+        let connect = self.clone();
+        tokio::spawn(async move {
+            loop {
+                match tokio::time::timeout(SWEEP, changes.recv()).await {
+                    Ok(Ok(Change::Credentials(tenant))) => connect.forget(tenant),
+                    Ok(Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_))) => {
+                        connect.0.accounts.clear();
+                    }
+                    Ok(Err(broadcast::error::RecvError::Closed)) => return,
+                    Err(_) => connect.0.data_keys.drop_expired(),
+                }
+            }
+        });
+    }
+
+    /// Drops what this node remembers of a tenant's credentials.
+    pub(crate) fn forget(&self, tenant: TenantId) {
+        self.0.accounts.forget(tenant);
+    }
+
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn keys(&self) -> &KeyProvider {
+        &self.0.keys
+    }
+
+    pub(crate) fn data_keys(&self) -> &DataKeyCache {
+        &self.0.data_keys
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.0.accounts
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    /// The settings of one provider; the defaults where the configuration says nothing.
+    pub(crate) fn provider_settings(&self, provider: &str) -> ProviderSettings {
+        self.0
+            .settings
+            .providers
+            .get(provider)
+            .cloned()
+            .unwrap_or_default()
+    }
+}

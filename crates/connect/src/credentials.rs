@@ -1,0 +1,9 @@
+//! Credentials: what a tenant enters to connect its own account at a provider. Secrets are sealed
+//! on the way in and never come out again; lists show their last four characters.
+
+mod api;
+mod model;
+mod store;
+
+pub use api::routes;
+pub use model::{CredentialView, NewCredential, Rotation, SecretView};

@@ -1,0 +1,97 @@
+//! The one resolver: tenant and provider in, opened credential out. There is no fallback, neither
+//! to the environment nor to an account of the platform.
+
+use std::{collections::BTreeMap, fmt};
+
+use kernel::{Access, Error, Result, id::CredentialId, permission::CredentialsUse, secret::Secret};
+
+use crate::{Connect, account::SealedCredential};
+
+/// A credential opened for one use. Its secrets are wiped when it is dropped.
+pub struct OpenCredential {
+    pub id: CredentialId,
+    pub provider: String,
+    fields: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Secret>,
+}
+
+impl fmt::Debug for OpenCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpenCredential({}, {})", self.provider, self.id)
+    }
+}
+
+impl OpenCredential {
+    /// A field that is not secret, such as `phone_number_id`.
+    pub fn field(&self, name: &str) -> Result<&str> {
+        self.fields
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| self.lacks(name))
+    }
+
+    pub fn secret(&self, name: &str) -> Result<&Secret> {
+        self.secrets.get(name).ok_or_else(|| self.lacks(name))
+    }
+
+    fn lacks(&self, name: &str) -> Error {
+        Error::invalid(format!(
+            "the {} credential has no `{name}`; complete it under credentials",
+            self.provider
+        ))
+    }
+}
+
+impl Connect {
+    /// The tenant's default credential at a provider: its oldest. Fails fast when there is none.
+    pub async fn resolve(
+        &self,
+        access: &Access<CredentialsUse>,
+        provider: &str,
+    ) -> Result<OpenCredential> {
+        self.resolve_where(access, provider, |_| true).await
+    }
+
+    /// One particular credential of the tenant's, such as the account that a contact wrote to.
+    pub async fn resolve_id(
+        &self,
+        access: &Access<CredentialsUse>,
+        provider: &str,
+        id: CredentialId,
+    ) -> Result<OpenCredential> {
+        self.resolve_where(access, provider, |credential| credential.id == id)
+            .await
+    }
+
+    async fn resolve_where(
+        &self,
+        access: &Access<CredentialsUse>,
+        provider: &str,
+        wanted: impl Fn(&SealedCredential) -> bool,
+    ) -> Result<OpenCredential> {
+        let account = self.account(access, provider).await?;
+        let missing = || Error::CredentialMissing {
+            provider: provider.to_owned(),
+        };
+        let credential = account
+            .credentials
+            .iter()
+            .find(|credential| wanted(credential))
+            .ok_or_else(missing)?;
+        let mut secrets = BTreeMap::new();
+        for secret in credential.secrets.iter().filter(|secret| !secret.previous) {
+            if let Some(value) = self
+                .open(access, &account, credential, &secret.field, false)
+                .await?
+            {
+                secrets.insert(secret.field.clone(), value);
+            }
+        }
+        Ok(OpenCredential {
+            id: credential.id,
+            provider: provider.to_owned(),
+            fields: credential.fields.clone(),
+            secrets,
+        })
+    }
+}

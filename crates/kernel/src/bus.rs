@@ -1,0 +1,70 @@
+//! Tells the other nodes what changed, so that their caches need not wait for their entries to
+//! expire. A hint only: a message can be lost, and every cache bounds the age of its entries.
+
+use sqlx::postgres::PgListener;
+use tokio::sync::broadcast;
+
+use crate::{
+    db::{Db, Tx},
+    error::Result,
+    id::TenantId,
+};
+
+const CHANNEL: &str = "freehold_changes";
+/// Messages a slow listener may lag behind before it must assume that anything changed.
+const BACKLOG: usize = 1024;
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A tenant's credentials, endpoints or data keys.
+    Credentials(TenantId),
+    /// Messages may have been missed: anything can have changed.
+    Unknown,
+}
+
+impl Change {
+    fn parse(payload: &str) -> Self {
+        payload
+            .strip_prefix("credentials:")
+            .and_then(|id| id.parse().ok())
+            .map_or(Self::Unknown, Self::Credentials)
+    }
+}
+
+impl Tx {
+    /// Announces, when this transaction commits, that the tenant's credentials changed.
+    pub async fn announce_credentials(&mut self) -> Result<()> {
+        let payload = format!("credentials:{}", self.tenant().id);
+        sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload)
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+}
+
+/// Listens on every cell until the receivers are gone.
+pub fn listen(db: &Db) -> broadcast::Receiver<Change> {
+    let (sender, receiver) = broadcast::channel(BACKLOG);
+    for (_, cell) in db.cells() {
+        tokio::spawn(forward(cell.pools.app.clone(), sender.clone()));
+    }
+    receiver
+}
+
+async fn forward(pool: sqlx::PgPool, sender: broadcast::Sender<Change>) {
+    while sender.receiver_count() > 0 && !pool.is_closed() {
+        if let Ok(mut listener) = PgListener::connect_with(&pool).await
+            && listener.listen(CHANNEL).await.is_ok()
+        {
+            // What was announced while nobody listened is unknown.
+            let _ = sender.send(Change::Unknown);
+            while let Ok(Some(message)) = listener.try_recv().await {
+                if sender.send(Change::parse(message.payload())).is_err() {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}

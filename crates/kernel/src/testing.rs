@@ -1,0 +1,248 @@
+//! What tests stand on: a real Postgres of their own process, a migrated template, and a clone of
+//! it per test. Built only for tests (feature `testing`).
+//!
+//! A test process starts one cluster, in a folder named after its program so that the next run
+//! finds it initialised. The cluster ends with the process, however that ends.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::{
+    access::{
+        Access, Operator,
+        api_key::{Mode, NewKey},
+    },
+    db::{self, Db, Server, Tenant},
+    id::{ApiKeyId, TenantId},
+    permission::{ApiKeysWrite, Permission, TenantsEnter, TenantsWrite},
+    postgres::{Embedded, Error, Options},
+    secret::Secret,
+};
+
+const TEMPLATE: &str = "template_freehold";
+/// Several runs of one program may overlap; each takes the first folder that is free.
+const FOLDERS: u32 = 8;
+
+struct Cluster {
+    server: Server,
+    /// Keeps the cluster up: it ends when this is dropped, at the latest with the process.
+    embedded: Embedded,
+}
+
+static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+/// Postgres copies a template for one database at a time.
+static CLONING: Mutex<()> = Mutex::const_new(());
+
+async fn cluster() -> &'static Cluster {
+    CLUSTER.get_or_init(start).await
+}
+
+async fn start() -> Cluster {
+    let program = std::env::current_exe().expect("a test runs from a program file");
+    let mut hasher = DefaultHasher::new();
+    program.hash(&mut hasher);
+    let name = hasher.finish();
+    for folder in 0..FOLDERS {
+        let options = Options {
+            data: std::env::temp_dir().join(format!("freehold-test-{name:x}-{folder}")),
+            bin: std::env::var_os("FREEHOLD_PG_BIN").map(Into::into),
+            settings: [
+                // A test database need not survive a power cut.
+                ("fsync", "off"),
+                ("full_page_writes", "off"),
+                ("max_connections", "400"),
+                ("shared_buffers", "64MB"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec(),
+        };
+        match Embedded::start(&options).await {
+            Ok(embedded) => return prepare(embedded).await,
+            Err(Error::InUse { .. }) => {}
+            Err(error) => panic!("the tests need a Postgres: {error}"),
+        }
+    }
+    panic!("{FOLDERS} runs of this test program are under way already");
+}
+
+/// Clears what earlier runs left and makes the template anew.
+async fn prepare(embedded: Embedded) -> Cluster {
+    let server = Server::from_socket(
+        embedded.socket_dir(),
+        embedded.port(),
+        embedded.superuser(),
+        "postgres",
+    );
+    let mut admin = admin(&server).await;
+    let old: Vec<String> = sqlx::query_scalar(
+        "SELECT datname::text FROM pg_database WHERE datname LIKE 'test\\_%' OR datname = $1",
+    )
+    .bind(TEMPLATE)
+    .fetch_all(&mut admin)
+    .await
+    .expect("databases are listed");
+    for name in old {
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "DROP DATABASE \"{name}\" WITH (FORCE)"
+        )))
+        .execute(&mut admin)
+        .await
+        .expect("an old test database is dropped");
+    }
+    server
+        .ensure_database(TEMPLATE)
+        .await
+        .expect("the template is created");
+    db::migrate(&server.database(TEMPLATE))
+        .await
+        .expect("the template is migrated");
+    Cluster { server, embedded }
+}
+
+async fn admin(server: &Server) -> PgConnection {
+    server
+        .options()
+        .connect()
+        .await
+        .expect("the test cluster answers")
+}
+
+/// A database of one test's own.
+#[derive(Debug)]
+pub struct TestDb {
+    pub db: Db,
+    pub server: Server,
+}
+
+/// A fresh clone of the migrated template.
+pub async fn database() -> TestDb {
+    let server = empty_clone().await;
+    let db = Db::connect(&server, &HashMap::new())
+        .await
+        .expect("the clone opens");
+    TestDb { db, server }
+}
+
+async fn empty_clone() -> Server {
+    let cluster = cluster().await;
+    let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let one_at_a_time = CLONING.lock().await;
+    let mut admin = admin(&cluster.server).await;
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER freehold_owner"
+    )))
+    .execute(&mut admin)
+    .await
+    .expect("the template is cloned");
+    admin.close().await.expect("the connection closes");
+    drop(one_at_a_time);
+    cluster.server.database(&name)
+}
+
+/// Where the test cluster's programs are, for tests that need `psql` or `pg_dump`.
+pub async fn bin_dir() -> &'static std::path::Path {
+    cluster().await.embedded.bin_dir()
+}
+
+impl TestDb {
+    /// A connection as the superuser, for looking at what no role of the program may see.
+    pub async fn superuser(&self) -> PgConnection {
+        admin(&self.server).await
+    }
+
+    /// A connection as one of the login roles.
+    pub async fn login(&self, role: &str) -> PgConnection {
+        self.server
+            .options()
+            .clone()
+            .username(role)
+            .connect()
+            .await
+            .expect("the role signs in")
+    }
+
+    /// Puts an active tenant into the default cell.
+    pub async fn tenant(&self, slug: &str) -> Tenant {
+        let id = TenantId::new();
+        let operator = Operator::<TenantsWrite>::local(&self.db, "test");
+        let mut tx = operator
+            .begin("test", None, serde_json::json!({}))
+            .await
+            .expect("control opens");
+        let cell = sqlx::query_scalar!(
+            "INSERT INTO control.tenant (id, slug, name, plan, region, status, cell_id)
+             SELECT $1, $2, $2, 'standard', region, 'active', id FROM control.cell
+             RETURNING cell_id",
+            id.uuid(),
+            slug
+        )
+        .fetch_one(tx.conn())
+        .await
+        .expect("the tenant is inserted");
+        tx.commit().await.expect("control commits");
+        let mut tx = operator
+            .begin_in_cell(cell.into(), "test", None)
+            .await
+            .expect("the cell opens");
+        sqlx::query!(
+            "INSERT INTO cell.tenancy (tenant_id, epoch) VALUES ($1, 1)",
+            id.uuid()
+        )
+        .execute(tx.conn())
+        .await
+        .expect("the cell admits the tenant");
+        sqlx::query!(
+            "INSERT INTO cell.job_lane (tenant_id) VALUES ($1)",
+            id.uuid()
+        )
+        .execute(tx.conn())
+        .await
+        .expect("the tenant has a lane");
+        tx.commit().await.expect("the cell commits");
+        let tenant = self
+            .db
+            .directory()
+            .by_id(id)
+            .await
+            .expect("the directory answers");
+        tenant.expect("the directory knows the tenant")
+    }
+
+    /// Access inside a tenant, entered as staff.
+    pub async fn enter<P: Permission>(&self, tenant: &Tenant) -> Access<P> {
+        Operator::<TenantsEnter>::local(&self.db, "test")
+            .enter(tenant.clone(), "test")
+            .await
+            .expect("staff may enter")
+    }
+
+    /// The text of a new API key of the tenant's.
+    pub async fn key(&self, tenant: &Tenant, permissions: &[&str]) -> Secret {
+        let key = NewKey::generate("fh", Mode::Test, tenant.id);
+        let permissions: Vec<String> = permissions.iter().copied().map(str::to_owned).collect();
+        let access = self.enter::<ApiKeysWrite>(tenant).await;
+        let mut tx = access.begin().await.expect("the tenant opens");
+        sqlx::query!(
+            "INSERT INTO cell.api_key (id, public_id, secret_sha256, name, mode, display,
+                 permissions, created_by)
+             VALUES ($1, $2, $3, 'test', 'test', $4, $5, 'test')",
+            ApiKeyId::new().uuid(),
+            key.public_id,
+            key.secret_sha256,
+            key.display,
+            &permissions
+        )
+        .execute(tx.conn())
+        .await
+        .expect("the key is stored");
+        tx.commit().await.expect("the tenant commits");
+        key.text
+    }
+}
