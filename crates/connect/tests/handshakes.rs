@@ -41,6 +41,11 @@ fn meta_is_answered_the_bare_challenge_for_the_right_token() {
 #[test]
 fn meta_is_answered_nothing_otherwise() {
     assert_eq!(meta(CHALLENGE, "other", None), Handshake::None);
+    let wrong = CHALLENGE.replace("let%20me+in", "let%20me+out");
+    assert_eq!(
+        meta(&wrong, "let me in", Some("let me in")),
+        Handshake::None
+    );
     assert_eq!(meta(CHALLENGE, "", None), Handshake::None);
     assert_eq!(meta(CHALLENGE, "other", Some("")), Handshake::None);
     for query in [
