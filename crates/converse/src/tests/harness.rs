@@ -52,13 +52,14 @@ async fn database() -> TestDb {
 }
 
 /// One tenant on a database.
+#[derive(Debug)]
 pub struct App {
     test: Arc<TestDb>,
     tenant: Tenant,
     key: Secret,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct State(Db);
 
 impl FromRef<State> for Db {
@@ -69,7 +70,12 @@ impl FromRef<State> for Db {
 
 impl App {
     pub async fn new() -> Self {
-        Self::on(Arc::new(database().await), "acme").await
+        Self::of(database().await).await
+    }
+
+    /// A tenant on a database whose subscriptions are the caller's.
+    pub async fn of(test: TestDb) -> Self {
+        Self::on(Arc::new(test), "acme").await
     }
 
     /// Another tenant on the same database.
