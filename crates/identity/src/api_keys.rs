@@ -1,0 +1,241 @@
+//! A tenant's API keys: issuing, listing, revoking. How a key is formed and checked lives in
+//! `kernel::access::api_key`.
+//!
+//! A key's text leaves this module once, in the answer that issues it; what stays is the hash of
+//! its secret part. Every request reads the key's row anew, so a revocation holds from the next
+//! request on, on every node.
+//!
+//! **`api_keys:write` is as strong as the owner's role.** Who holds it may issue a key with any
+//! permission of the tenant's API, whether or not the caller's own key carries it: an access
+//! proves the one permission that its handler asked for and knows of no other. The built-in roles
+//! therefore give it to owners and administrators alone. No key can carry the permissions that
+//! only the program holds (`kernel::permission::INTERNAL`) or those of the platform.
+
+mod api;
+mod grant;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use api::routes;
+use kernel::{
+    Access, Error, Result, Tx,
+    access::api_key::{Mode, NewKey},
+    audit::Act,
+    id::ApiKeyId,
+    page::{Page, PageQuery},
+    permission::{ApiKeysRead, ApiKeysWrite},
+    secret::Secret,
+};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::input;
+
+/// What keys begin with, so that people and scanners see whose they are.
+const PREFIX: &str = "fh";
+
+/// A key to issue.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApiKey {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: String,
+    pub mode: Mode,
+    /// The permissions that it carries. Either these or `role`.
+    #[schema(example = json!(["conversations:read", "messages:send"]))]
+    pub permissions: Option<Vec<String>>,
+    /// A role whose permissions, as they are now, it carries.
+    #[schema(example = "developer")]
+    pub role: Option<String>,
+    /// When it ends by itself; never when absent.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// A key, masked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ApiKeyView {
+    #[schema(value_type = String, example = "key_01h455vb4pex5vsknk084sn02q")]
+    pub id: ApiKeyId,
+    pub name: String,
+    pub mode: Mode,
+    /// What recognises the key: its prefix, its mode, and four characters of its id.
+    #[schema(example = "fh_live_x7Qa")]
+    pub display: String,
+    pub permissions: Vec<String>,
+    /// Who issued it, as in the audit log.
+    pub created_by: String,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+/// A key that was just issued, with its text.
+#[derive(Serialize, ToSchema)]
+pub struct IssuedApiKey {
+    #[serde(flatten)]
+    pub api_key: ApiKeyView,
+    /// The key itself. It is shown this once and can't be read again.
+    #[serde(serialize_with = "shown_once")]
+    #[schema(value_type = String)]
+    pub key: Secret,
+}
+
+impl fmt::Debug for IssuedApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IssuedApiKey({})", self.api_key.id)
+    }
+}
+
+/// The one place where a key's text is put into an answer.
+fn shown_once<S: Serializer>(key: &Secret, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(key.expose())
+}
+
+/// Issues a key.
+///
+/// # Errors
+/// `invalid_request` for an unfit name, a permission that no key can carry, an unknown role, both
+/// or neither of them, or an end in the past.
+pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<IssuedApiKey> {
+    let name = input::name(&new.name)?;
+    let permissions = grant::resolve(new.permissions.as_deref(), new.role.as_deref())?;
+    if new
+        .expires_at
+        .is_some_and(|end| end <= OffsetDateTime::now_utc())
+    {
+        return Err(Error::field("expires_at", "must lie in the future"));
+    }
+    let id = ApiKeyId::new();
+    let key = NewKey::generate(PREFIX, new.mode, access.tenant().id);
+    let created_by = access.actor().to_string();
+    let mut tx = access.begin().await?;
+    let row = sqlx::query!(
+        "INSERT INTO cell.api_key (id, public_id, secret_sha256, name, mode, display, permissions,
+             created_by, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         RETURNING created_at, expires_at",
+        id.uuid(),
+        key.public_id,
+        key.secret_sha256,
+        name,
+        new.mode.as_str(),
+        key.display,
+        &permissions,
+        created_by,
+        new.expires_at
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let api_key = ApiKeyView {
+        id,
+        name,
+        mode: new.mode,
+        display: key.display,
+        permissions,
+        created_by,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: None,
+    };
+    tx.audit(Act {
+        action: "api_key.created",
+        target: id.to_string(),
+        detail: &api_key,
+    })
+    .await?;
+    tx.commit().await?;
+    Ok(IssuedApiKey {
+        api_key,
+        key: key.text,
+    })
+}
+
+/// The tenant's keys, newest first, those that ended included.
+pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Page<ApiKeyView>> {
+    let (limit, after) = (query.limit()?, query.after::<ApiKeyId>()?);
+    let mut tx = access.read().await?;
+    let rows = sqlx::query!(
+        "SELECT id, name, mode, display, permissions, created_by, created_at, expires_at, revoked_at
+         FROM cell.api_key
+         WHERE $1::uuid IS NULL OR id < $1
+         ORDER BY id DESC LIMIT $2",
+        after.map(ApiKeyId::uuid),
+        limit + 1
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    let views = rows
+        .into_iter()
+        .map(|row| {
+            Ok(ApiKeyView {
+                id: row.id.into(),
+                name: row.name,
+                mode: mode(&row.mode)?,
+                display: row.display,
+                permissions: row.permissions,
+                created_by: row.created_by,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                revoked_at: row.revoked_at,
+            })
+        })
+        .collect::<Result<_>>()?;
+    Page::cut(views, limit, |view: &ApiKeyView| view.id)
+}
+
+fn mode(text: &str) -> Result<Mode> {
+    [Mode::Live, Mode::Test]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or_else(|| Error::internal(UnknownMode(text.to_owned())))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("unknown mode {0:?} of an API key")]
+struct UnknownMode(String);
+
+/// Ends a key from the next request on. Revoking one that has ended changes nothing.
+pub async fn revoke(access: &Access<ApiKeysWrite>, key: ApiKeyId) -> Result<()> {
+    let mut tx = access.begin().await?;
+    let revoked = sqlx::query!(
+        "UPDATE cell.api_key SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL
+         RETURNING display",
+        key.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    match revoked {
+        Some(row) => {
+            tx.audit(Act {
+                action: "api_key.revoked",
+                target: key.to_string(),
+                detail: json!({ "display": row.display }),
+            })
+            .await?;
+        }
+        None => require_known(&mut tx, key).await?,
+    }
+    tx.commit().await
+}
+
+async fn require_known(tx: &mut Tx, key: ApiKeyId) -> Result<()> {
+    sqlx::query!("SELECT id FROM cell.api_key WHERE id = $1", key.uuid())
+        .fetch_optional(tx.conn())
+        .await?
+        .map(|_| ())
+        .ok_or(Error::NotFound("API key"))
+}

@@ -1,0 +1,126 @@
+//! What staff did across tenants, as staff read it. The entries are written by
+//! `kernel::access::Operator`; a tenant's own audit log is another and lies in its cell.
+
+use axum::extract::FromRef;
+use kernel::{
+    Db, Operator, Result,
+    access::OperatorToken,
+    error::Problem,
+    extract::{Json, Query},
+    id::{AuditEntryId, CorrelationId, TenantId},
+    page::{Page, PageQuery},
+    permission::QueueRead,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// One act of staff.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OperatorAuditView {
+    #[schema(value_type = String, example = "aud_01h455vb4pex5vsknk084sn02q")]
+    pub id: AuditEntryId,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: OffsetDateTime,
+    /// As in `staff:operator_token` or `staff:local/root`.
+    pub actor: String,
+    /// As in `tenant.suspended`.
+    pub action: String,
+    #[schema(value_type = Option<String>, example = "ten_01h455vb4pex5vsknk084sn02q")]
+    pub tenant: Option<TenantId>,
+    #[schema(value_type = Object)]
+    pub detail: Value,
+    #[schema(value_type = String, example = "cor_01h455vb4pex5vsknk084sn02q")]
+    pub correlation_id: CorrelationId,
+}
+
+/// Acts of staff, newest first. Reading them is an act as well.
+pub async fn list(
+    operator: &Operator<QueueRead>,
+    query: &PageQuery,
+) -> Result<Page<OperatorAuditView>> {
+    let (limit, after) = (query.limit()?, query.after::<AuditEntryId>()?);
+    let mut tx = operator.begin("audit.listed", None, json!({})).await?;
+    let rows = sqlx::query!(
+        "SELECT id, at, actor, action, tenant_id, detail, correlation_id
+         FROM control.operator_audit
+         WHERE $1::uuid IS NULL OR id < $1
+         ORDER BY id DESC LIMIT $2",
+        after.map(AuditEntryId::uuid),
+        limit + 1
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    let views = rows
+        .into_iter()
+        .map(|row| OperatorAuditView {
+            id: row.id.into(),
+            at: row.at,
+            actor: row.actor,
+            action: row.action,
+            tenant: row.tenant_id.map(Into::into),
+            detail: row.detail,
+            correlation_id: row.correlation_id.into(),
+        })
+        .collect();
+    Page::cut(views, limit, |view: &OperatorAuditView| view.id)
+}
+
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+    OperatorToken: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(list_page))
+}
+
+/// List what staff did across tenants, newest first.
+#[utoipa::path(
+    get, path = "/admin/v1/audit", tag = "audit", operation_id = "operator_audit_list",
+    params(PageQuery),
+    responses(
+        (status = 200, description = "A page of acts", body = Page<OperatorAuditView>),
+        (status = 401, description = "No valid operator token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The permission `queue:read` is missing", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is invalid", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("operator_token" = [])),
+)]
+async fn list_page(
+    operator: Operator<QueueRead>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<OperatorAuditView>>> {
+    Ok(Json(list(&operator, &query).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::testing::database;
+
+    use super::*;
+    use crate::testing::App;
+
+    #[tokio::test]
+    async fn acts_are_listed_newest_first_and_reading_is_one() {
+        let app = App::new(database().await);
+        let tenant = app.tenant("acme").await;
+        let (_, first) = app.staff("GET", "/admin/v1/audit?limit=2", None).await;
+        let actions = |page: &Value| -> Vec<Value> {
+            let data = page["data"].as_array().expect("a page");
+            data.iter().map(|entry| entry["action"].clone()).collect()
+        };
+        assert_eq!(actions(&first), ["audit.listed", "tenant.created"]);
+        assert_eq!(first["data"][0]["actor"], "staff:operator_token");
+        assert_eq!(first["data"][1]["tenant"], json!(tenant.id));
+        assert_eq!(first["data"][1]["detail"]["slug"], "acme");
+        let cursor = first["next_cursor"].as_str().expect("more");
+        let path = format!("/admin/v1/audit?limit=2&cursor={cursor}");
+        let (_, second) = app.staff("GET", &path, None).await;
+        assert_eq!(actions(&second), ["tenant.placed", "tenant.registered"]);
+    }
+}
