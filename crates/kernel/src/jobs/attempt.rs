@@ -242,7 +242,7 @@ mod tests {
         assert!(delays.iter().all(|delay| *delay < ceiling));
         for quarter in 0..4 {
             let range = ceiling * quarter / 4..ceiling * (quarter + 1) / 4;
-            let share = delays.iter().filter(|delay| range.contains(delay)).count();
+            let share = delays.iter().filter(|delay| range.contains(*delay)).count();
             assert!((150..350).contains(&share), "quarter {quarter}: {share}");
         }
     }

@@ -88,7 +88,8 @@ pub(super) struct Ledger {
 impl Ledger {
     pub async fn run(mut self) {
         // Two heartbeats may fail before a lease runs out.
-        let mut heartbeat = tokio::time::interval(self.lease / 3);
+        let period = self.lease / 3;
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut batch = Vec::new();
         loop {

@@ -45,7 +45,7 @@ impl Upkeep {
         let mut tick = tokio::time::interval(self.poll);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut gauged: Option<Instant> = None;
-        let mut purged = Instant::now();
+        let mut purged: Option<Instant> = None;
         loop {
             tick.tick().await;
             if let Err(error) = self.due().await {
@@ -58,8 +58,8 @@ impl Upkeep {
                     tracing::warn!(cause = ?error, "the queue can't be measured");
                 }
             }
-            if purged.elapsed() >= PURGE {
-                purged = Instant::now();
+            if purged.is_none_or(|at| at.elapsed() >= PURGE) {
+                purged = Some(Instant::now());
                 if let Err(error) = self.purge().await {
                     tracing::warn!(cause = ?error, "old jobs can't be purged");
                 }
