@@ -10,3 +10,22 @@ mod completion;
 pub mod reply;
 #[cfg(test)]
 mod testing;
+
+use axum::extract::FromRef;
+use connect::Connect;
+use kernel::{Db, jobs::Registry};
+use utoipa_axum::router::OpenApiRouter;
+
+/// Registers the jobs of this crate.
+pub fn register(registry: &mut Registry, connect: &Connect) {
+    reply::register(registry, connect);
+}
+
+/// The API of this crate.
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+{
+    agents::routes()
+}

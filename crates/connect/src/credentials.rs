@@ -7,3 +7,4 @@ mod store;
 
 pub use api::routes;
 pub use model::{CredentialView, NewCredential, Rotation, SecretView};
+pub use store::list;

@@ -54,6 +54,15 @@ pub enum StepKind {
     ProviderCall,
 }
 
+impl Trace {
+    /// Whether nothing of it waits or runs any more.
+    pub fn is_settled(&self) -> bool {
+        let jobs = self.steps.iter().filter(|step| step.kind == StepKind::Job);
+        jobs.filter_map(|step| step.detail["state"].as_str())
+            .all(|state| matches!(state, "done" | "dead"))
+    }
+}
+
 /// One line per step: time, kind, what, how long, and the detail that is a word or a number.
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod directory;
+pub mod inspect;
 mod operator_tx;
 mod tx;
 
@@ -258,6 +259,14 @@ impl Db {
 
     pub(crate) fn subscriptions(&self) -> &Arc<OnceLock<Subscriptions>> {
         &self.0.subscriptions
+    }
+
+    /// Whether any tenant was ever made here.
+    pub async fn has_tenants(&self) -> Result<bool> {
+        let any = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM control.tenant) AS "any!""#)
+            .fetch_one(&self.0.control.app)
+            .await?;
+        Ok(any)
     }
 
     /// Whether the databases answer: what readiness reports.

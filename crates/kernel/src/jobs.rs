@@ -23,6 +23,7 @@ mod upkeep;
 mod worker;
 
 use serde_json::Value;
+use sqlx::{PgPool, PgTransaction};
 use time::OffsetDateTime;
 
 pub use attempt::Backoff;
@@ -65,6 +66,22 @@ impl NewJob {
             ordering_key: None,
         }
     }
+}
+
+/// Has the rest of a transaction planned for the table as it is. The queue's indexes go from empty
+/// to a great backlog and back faster than statistics follow; a plan that was kept from when all
+/// ready jobs fitted into a page reads all of them when they are a hundred thousand.
+async fn plan_each_time(tx: &mut PgTransaction<'_>) -> Result<()> {
+    sqlx::raw_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Begins a transaction that is planned so from its first statement.
+async fn begin_planned(pool: &PgPool) -> Result<PgTransaction<'static>> {
+    let begin = "BEGIN; SET LOCAL plan_cache_mode = force_custom_plan";
+    Ok(pool.begin_with(begin).await?)
 }
 
 impl Tx {

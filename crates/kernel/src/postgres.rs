@@ -39,10 +39,10 @@ use owner::Owner;
 use supervisor::{Launch, Supervised};
 
 /// The port names the socket file, `.s.PGSQL.5432`; nothing listens on TCP.
-const PORT: u16 = 5432;
+pub const PORT: u16 = 5432;
 
 /// Both the superuser `initdb` creates and the database that always exists.
-const SUPERUSER: &str = "postgres";
+pub const SUPERUSER: &str = "postgres";
 
 /// What a cluster is started with.
 #[derive(Debug, Clone)]
@@ -122,6 +122,12 @@ impl Embedded {
     /// [`Error::NotStopped`] when it did not end in a minute and could not be forced to.
     pub async fn stop(self) -> Result<(), Error> {
         self.server.stop(&self.binaries).await
+    }
+
+    /// The socket folder of the cluster that another process of this program runs on a data
+    /// folder, if there is one that answers.
+    pub fn attach(data: &Path) -> Option<PathBuf> {
+        folder::running_socket(data)
     }
 
     /// The folder of the server's Unix socket: the `host` of a connection.

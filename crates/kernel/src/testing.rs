@@ -146,6 +146,17 @@ async fn empty_clone() -> Server {
     cluster.server.database(&name)
 }
 
+/// Says that a test can't run where it stands, and what it needs; the test then returns. Where
+/// `FREEHOLD_REQUIRE_ALL` is set, as `./check` does in CI, that fails the test instead.
+#[expect(clippy::print_stderr, reason = "a test says when it is skipped")]
+pub fn skip(needs: &str) {
+    assert!(
+        std::env::var_os("FREEHOLD_REQUIRE_ALL").is_none(),
+        "needs {needs}, and FREEHOLD_REQUIRE_ALL lets no test be skipped"
+    );
+    eprintln!("skipped: needs {needs}");
+}
+
 /// Where the test cluster's programs are, for tests that need `psql` or `pg_dump`.
 pub async fn bin_dir() -> &'static std::path::Path {
     cluster().await.embedded.bin_dir()

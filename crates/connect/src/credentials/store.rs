@@ -247,7 +247,7 @@ pub(super) async fn get(
 }
 
 /// Credentials after a position, oldest first.
-pub(super) async fn list(
+pub async fn list(
     access: &Access<CredentialsRead>,
     provider: Option<&str>,
     after: Option<CredentialId>,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::plan_each_time;
 use crate::error::{Error, Result};
 
 /// Ready jobs of one lane that a claim looks at. It bounds what a lane whose jobs wait for each
@@ -42,9 +43,10 @@ pub(super) async fn claim(
 ) -> Result<Vec<Claimed>> {
     let wanted = i64::try_from(wanted).map_err(Error::internal)?;
     let mut tx = pool.begin().await?;
-    // Two statements, because only a statement that begins after the lanes are locked sees what
-    // their previous holder claimed.
-    let lanes = sqlx::query!(
+    // Choosing takes a statement of its own, because only one that begins after the lanes are
+    // locked sees what their previous holder claimed.
+    let mut lanes = sqlx::query_as!(
+        Lane,
         r#"WITH RECURSIVE active AS (
                (SELECT tenant_id FROM cell.job WHERE state = 'ready'
                 ORDER BY tenant_id, priority DESC, id LIMIT 1)
@@ -57,7 +59,8 @@ pub(super) async fn claim(
                -- Where the job that was claimed last began: the greatest start tag given so far.
                SELECT max(pass - 1.0::double precision / weight) AS now FROM cell.job_lane
            )
-           SELECT l.tenant_id, l.weight, l.max_running, GREATEST(l.pass, clock.now) AS "start!"
+           SELECT l.tenant_id AS tenant, l.weight, l.max_running, GREATEST(l.pass, clock.now) AS "start!",
+               0 AS "taken!"
            FROM active a
            JOIN cell.job_lane l ON l.tenant_id = a.tenant_id
            CROSS JOIN clock
@@ -85,23 +88,19 @@ pub(super) async fn claim(
         tx.rollback().await?;
         return Ok(Vec::new());
     }
-    let tenants: Vec<Uuid> = lanes.iter().map(|lane| lane.tenant_id).collect();
-    let weights: Vec<i32> = lanes.iter().map(|lane| lane.weight).collect();
-    let caps: Vec<i32> = lanes.iter().map(|lane| lane.max_running).collect();
-    let starts: Vec<f64> = lanes.iter().map(|lane| lane.start).collect();
-    let jobs = sqlx::query_as!(
-        Claimed,
-        r#"WITH lane AS MATERIALIZED (
-               SELECT i.tenant_id, i.weight, i.start,
-                   i.cap - (SELECT count(*) FROM cell.job r
-                            WHERE r.tenant_id = i.tenant_id AND r.state = 'running') AS room
-               FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::double precision[])
-                   AS i (tenant_id, weight, cap, start)
-           ), candidate AS (
+    let chosen = sqlx::query!(
+        r#"SELECT tenant_id AS "tenant_id!", id
+           FROM (
                SELECT lane.tenant_id, j.id, lane.start
                    + (row_number() OVER (PARTITION BY lane.tenant_id ORDER BY j.priority DESC, j.id) - 1)
                      / lane.weight::double precision AS tag
-               FROM lane CROSS JOIN LATERAL (
+               FROM (
+                   SELECT i.tenant_id, i.weight, i.start,
+                       i.cap - (SELECT count(*) FROM cell.job r
+                                WHERE r.tenant_id = i.tenant_id AND r.state = 'running') AS room
+                   FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::double precision[])
+                       AS i (tenant_id, weight, cap, start)
+               ) lane CROSS JOIN LATERAL (
                    SELECT w.id, w.priority
                    FROM (SELECT j.id, j.priority, j.ordering_key FROM cell.job j
                          WHERE j.tenant_id = lane.tenant_id AND j.state = 'ready'
@@ -114,34 +113,42 @@ pub(super) async fn claim(
                    ORDER BY w.priority DESC, w.id
                    LIMIT LEAST($5, GREATEST(lane.room, 0))
                ) j
-           ), chosen AS MATERIALIZED (
-               SELECT tenant_id, id FROM candidate ORDER BY tag, tenant_id LIMIT $5
-           ), claimed AS (
-               UPDATE cell.job j
-               SET state = 'running', attempt = j.attempt + 1, lease_token = j.lease_token + 1,
-                   lease_owner = $7, lease_until = now() + make_interval(secs => $8),
-                   started_at = now()
-               FROM chosen c
-               WHERE j.tenant_id = c.tenant_id AND j.id = c.id AND j.state = 'ready'
-               RETURNING j.tenant_id, j.id, j.kind, j.payload, j.attempt, j.max_attempts,
-                   j.lease_token, j.actor, j.correlation_id
-           ), advanced AS (
-               UPDATE cell.job_lane l
-               SET pass = lane.start + taken.jobs / lane.weight::double precision
-               FROM (SELECT tenant_id, count(*) AS jobs FROM claimed GROUP BY tenant_id) taken
-               JOIN lane ON lane.tenant_id = taken.tenant_id
-               WHERE l.tenant_id = taken.tenant_id
-           )
-           SELECT tenant_id AS "tenant!", id AS "id!", kind AS "kind!", payload AS "payload!",
-               attempt AS "attempt!", max_attempts AS "max_attempts!", lease_token AS "token!",
-               actor AS "actor!", correlation_id AS "correlation!"
-           FROM claimed"#,
-        &tenants,
-        &weights,
-        &caps,
-        &starts,
+           ) candidate
+           ORDER BY tag, tenant_id LIMIT $5"#,
+        &column(&lanes, |lane| lane.tenant),
+        &column(&lanes, |lane| lane.weight),
+        &column(&lanes, |lane| lane.max_running),
+        &column(&lanes, |lane| lane.start),
         wanted,
         WINDOW,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    for job in &chosen {
+        if let Some(lane) = lanes.iter_mut().find(|lane| lane.tenant == job.tenant_id) {
+            lane.taken += 1;
+        }
+    }
+    lanes.retain(|lane| lane.taken > 0);
+    plan_each_time(&mut tx).await?;
+    let jobs = sqlx::query_as!(
+        Claimed,
+        r#"WITH advanced AS (
+               UPDATE cell.job_lane l SET pass = i.pass
+               FROM unnest($1::uuid[], $2::double precision[]) AS i (tenant_id, pass)
+               WHERE l.tenant_id = i.tenant_id
+           )
+           UPDATE cell.job j
+           SET state = 'running', attempt = j.attempt + 1, lease_token = j.lease_token + 1,
+               lease_owner = $5, lease_until = now() + make_interval(secs => $6), started_at = now()
+           FROM unnest($3::uuid[], $4::uuid[]) AS c (tenant_id, id)
+           WHERE j.tenant_id = c.tenant_id AND j.id = c.id AND j.state = 'ready'
+           RETURNING j.tenant_id AS tenant, j.id, j.kind, j.payload, j.attempt, j.max_attempts,
+               j.lease_token AS token, j.actor, j.correlation_id AS correlation"#,
+        &column(&lanes, |lane| lane.tenant),
+        &column(&lanes, Lane::next_start),
+        &column(&chosen, |job| job.tenant_id),
+        &column(&chosen, |job| job.id),
         owner,
         lease.as_secs_f64(),
     )
@@ -149,4 +156,25 @@ pub(super) async fn claim(
     .await?;
     tx.commit().await?;
     Ok(jobs)
+}
+
+/// A lane that is locked for this claim.
+struct Lane {
+    tenant: Uuid,
+    weight: i32,
+    max_running: i32,
+    /// Where its first job starts.
+    start: f64,
+    /// How many of its jobs this claim takes.
+    taken: i32,
+}
+
+impl Lane {
+    fn next_start(&self) -> f64 {
+        self.start + f64::from(self.taken) / f64::from(self.weight)
+    }
+}
+
+fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::attempt::Outcome;
+use super::{attempt::Outcome, begin_planned};
 use crate::{db::Cell, error::Result, id::JobId};
 
 /// Jobs settled by one statement at most.
@@ -165,6 +165,7 @@ impl Ledger {
 /// Extends leases; gives back the jobs of those that still hold.
 async fn extend(pool: &PgPool, lease: Duration, leases: &[Lease]) -> Result<Vec<Uuid>> {
     let (tenants, ids, tokens) = columns(leases.iter().copied());
+    let mut tx = begin_planned(pool).await?;
     let kept = sqlx::query_scalar!(
         "UPDATE cell.job j SET lease_until = now() + make_interval(secs => $4)
          FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS l (tenant_id, id, token)
@@ -176,8 +177,9 @@ async fn extend(pool: &PgPool, lease: Duration, leases: &[Lease]) -> Result<Vec<
         &tokens,
         lease.as_secs_f64(),
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(kept)
 }
 
@@ -201,6 +203,7 @@ async fn settle(pool: &PgPool, batch: &[Settlement]) -> Result<Vec<Uuid>> {
         errors.push(error);
         refunds.push(refund);
     }
+    let mut tx = begin_planned(pool).await?;
     let settled = sqlx::query_scalar!(
         "UPDATE cell.job j
          SET state = o.state,
@@ -223,8 +226,9 @@ async fn settle(pool: &PgPool, batch: &[Settlement]) -> Result<Vec<Uuid>> {
         &errors as &[Option<String>],
         &refunds,
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(settled)
 }
 

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{schedule, worker::WorkerOptions};
+use super::{begin_planned, schedule, worker::WorkerOptions};
 use crate::{
     db::Cell,
     error::{Error, Result},
@@ -70,9 +70,11 @@ impl Upkeep {
     async fn due(&self) -> Result<()> {
         let pool = &self.cell.pools.worker;
         let mut ready = schedule::enqueue_due(pool).await?;
-        ready += promote(pool).await?;
-        ready += reclaim(pool).await?;
-        ready += open_lanes(pool).await?;
+        let mut tx = begin_planned(pool).await?;
+        ready += promote(&mut tx).await?;
+        ready += reclaim(&mut tx).await?;
+        ready += open_lanes(&mut tx).await?;
+        tx.commit().await?;
         if ready > 0 {
             self.cell.wake.notify_one();
         }
@@ -113,7 +115,7 @@ fn report(weight: i32, depth: f64, age: f64) {
 }
 
 /// Makes jobs ready whose time has come. Gives back how many.
-async fn promote(pool: &PgPool) -> Result<u64> {
+async fn promote(conn: &mut PgConnection) -> Result<u64> {
     let promoted = sqlx::query!(
         "WITH RECURSIVE waiting AS (
              (SELECT tenant_id FROM cell.job WHERE state = 'scheduled'
@@ -134,14 +136,14 @@ async fn promote(pool: &PgPool) -> Result<u64> {
          WHERE j.tenant_id = d.tenant_id AND j.id = d.id AND j.state = 'scheduled'",
         PER_TENANT
     )
-    .execute(pool)
+    .execute(conn)
     .await?;
     Ok(promoted.rows_affected())
 }
 
 /// Takes jobs back whose lease ran out. The attempt counts, so that a job that kills its node does
 /// not do so for ever. Gives back how many are ready again.
-async fn reclaim(pool: &PgPool) -> Result<u64> {
+async fn reclaim(conn: &mut PgConnection) -> Result<u64> {
     let states = sqlx::query_scalar!(
         "WITH RECURSIVE leased AS (
              (SELECT tenant_id FROM cell.job WHERE state = 'running'
@@ -168,7 +170,7 @@ async fn reclaim(pool: &PgPool) -> Result<u64> {
          RETURNING j.state",
         PER_TENANT
     )
-    .fetch_all(pool)
+    .fetch_all(conn)
     .await?;
     if !states.is_empty() {
         tracing::warn!(jobs = states.len(), "leases ran out");
@@ -178,7 +180,7 @@ async fn reclaim(pool: &PgPool) -> Result<u64> {
 
 /// Opens a lane with the default share for each tenant that has jobs but no lane. Provisioning
 /// opens lanes; without this, jobs of a tenant that was brought in otherwise would never run.
-async fn open_lanes(pool: &PgPool) -> Result<u64> {
+async fn open_lanes(conn: &mut PgConnection) -> Result<u64> {
     let opened = sqlx::query!(
         "INSERT INTO cell.job_lane (tenant_id)
          WITH RECURSIVE active AS (
@@ -195,7 +197,7 @@ async fn open_lanes(pool: &PgPool) -> Result<u64> {
              AND NOT EXISTS (SELECT FROM cell.job_lane l WHERE l.tenant_id = a.tenant_id)
          ON CONFLICT (tenant_id) DO NOTHING"
     )
-    .execute(pool)
+    .execute(conn)
     .await?;
     Ok(opened.rows_affected())
 }
@@ -204,6 +206,7 @@ async fn open_lanes(pool: &PgPool) -> Result<u64> {
 /// tenant lost: less than [`PER_TENANT`] means that none has more.
 async fn purge(pool: &PgPool, retention: Duration) -> Result<u64> {
     let before = OffsetDateTime::now_utc() - retention;
+    let mut tx = begin_planned(pool).await?;
     let deleted = sqlx::query_scalar!(
         r#"WITH old AS MATERIALIZED (
                SELECT l.tenant_id, o.id FROM cell.job_lane l CROSS JOIN LATERAL (
@@ -223,8 +226,9 @@ async fn purge(pool: &PgPool, retention: Duration) -> Result<u64> {
         first_id_at(before)?,
         PER_TENANT,
     )
-    .fetch_one(pool)
+    .fetch_one(&mut *tx)
     .await?;
+    tx.commit().await?;
     u64::try_from(deleted).map_err(Error::internal)
 }
 

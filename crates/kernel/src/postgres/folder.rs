@@ -42,6 +42,15 @@ pub(super) fn socket_dir(data: &Path, owner: &Owner) -> Result<PathBuf, Error> {
     Ok(dir)
 }
 
+/// The socket folder of the server that another process runs on this data folder, if it answers.
+pub(super) fn running_socket(data: &Path) -> Option<PathBuf> {
+    let data = data.canonicalize().ok()?;
+    let dir = choose_socket_dir(&data, &std::env::temp_dir()).ok()?;
+    std::os::unix::net::UnixStream::connect(socket(&dir))
+        .is_ok()
+        .then_some(dir)
+}
+
 fn choose_socket_dir(data: &Path, temp: &Path) -> Result<PathBuf, Error> {
     let wanted = data.join("run");
     if fits(&wanted) {

@@ -1,0 +1,119 @@
+//! `freehold tenant`.
+
+use clap::{Args, Subcommand};
+use identity::tenants::{self, NewTenant, TenantQuery, TenantView};
+use kernel::{
+    Operator,
+    permission::{TenantsRead, TenantsWrite},
+};
+
+use crate::{cli::user, program::Program};
+
+#[derive(Debug, Args)]
+pub struct TenantArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create a tenant. Repeating it finishes a creation that broke off.
+    Create {
+        /// Stands in the tenant's URLs: lower-case letters, digits and hyphens.
+        slug: String,
+        /// The name for people; the slug when left out.
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        plan: Option<String>,
+        /// The tenant's share of the job queue against the others'.
+        #[arg(long)]
+        weight: Option<i32>,
+    },
+    /// List the tenants.
+    List,
+    /// Stop a tenant's jobs and API; its webhooks are kept.
+    Suspend {
+        tenant: String,
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take a suspended tenant back into service.
+    Activate { tenant: String },
+    /// Close a tenant for good.
+    Close { tenant: String },
+}
+
+pub async fn run(program: &Program, args: TenantArgs) -> anyhow::Result<()> {
+    let operator = Operator::<TenantsWrite>::local(&program.db, &user());
+    match args.command {
+        Command::Create {
+            slug,
+            name,
+            plan,
+            weight,
+        } => {
+            let name = name.unwrap_or_else(|| slug.clone());
+            let new = NewTenant {
+                slug,
+                name,
+                plan,
+                region: None,
+                weight,
+            };
+            let tenant = tenants::create(&operator, new).await?;
+            show("created", &tenant);
+            println!("Next:");
+            println!(
+                "  freehold credential set {} whatsapp phone_number_id=… waba_id=…",
+                tenant.slug
+            );
+            println!("  freehold keys create {} --role owner", tenant.slug);
+        }
+        Command::List => list(program).await?,
+        Command::Suspend { tenant, reason } => {
+            show(
+                "suspended",
+                &tenants::suspend(&operator, &tenant, &reason).await?,
+            );
+            println!("Its jobs wait; `freehold tenant activate {tenant}` takes it back.");
+        }
+        Command::Activate { tenant } => {
+            show("active", &tenants::activate(&operator, &tenant).await?)
+        }
+        Command::Close { tenant } => show("closed", &tenants::close(&operator, &tenant).await?),
+    }
+    Ok(())
+}
+
+fn show(what: &str, tenant: &TenantView) {
+    println!("{what}: {} ({})", tenant.slug, tenant.id);
+}
+
+async fn list(program: &Program) -> anyhow::Result<()> {
+    let operator = Operator::<TenantsRead>::local(&program.db, &user());
+    let mut query = TenantQuery {
+        status: None,
+        cursor: None,
+        limit: Some(200),
+    };
+    loop {
+        let page = tenants::list(&operator, &query).await?;
+        if page.data.is_empty() && query.cursor.is_none() {
+            println!("no tenants yet; `freehold tenant create <slug>` makes one");
+        }
+        for tenant in page.data {
+            println!(
+                "{:<32} {:<12} {:<30} {}",
+                tenant.slug,
+                tenant.status.as_str(),
+                tenant.id,
+                tenant.name
+            );
+        }
+        match page.next_cursor {
+            Some(cursor) => query.cursor = Some(cursor),
+            None => return Ok(()),
+        }
+    }
+}

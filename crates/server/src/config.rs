@@ -1,0 +1,231 @@
+//! The settings: documented defaults, overridden by a file, overridden by the environment.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use config::{Environment, File, FileFormat};
+use kernel::secret::Secret;
+use serde::Deserialize;
+
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+const FILE: &str = "freehold.toml";
+/// Variables with the prefix that are arguments of commands, not settings.
+const ARGUMENTS: [&str; 4] = [
+    "FREEHOLD_DATA",
+    "FREEHOLD_CONFIG",
+    "FREEHOLD_WEBHOOK_SECRET",
+    "FREEHOLD_API_KEY",
+];
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub catalogue: PathBuf,
+    pub pg_bin: PathBuf,
+    pub database: Database,
+    pub operator: Operator,
+    pub worker: Worker,
+    pub log: Log,
+    #[serde(default)]
+    pub providers: HashMap<String, Provider>,
+    /// Where the program keeps its data; not a setting of the file, which may stand in there.
+    #[serde(skip)]
+    pub data: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub url: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    pub token: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    pub concurrency: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    pub base_url: Option<String>,
+    pub handshake_token: Option<Secret>,
+}
+
+impl Config {
+    /// Reads the settings for a data folder. `file` is required to exist; the folder's own
+    /// freehold.toml is not.
+    pub fn load(data: &Path, file: Option<&Path>) -> anyhow::Result<Self> {
+        Self::from_sources(data, file, std::env::vars().collect())
+    }
+
+    fn from_sources(
+        data: &Path,
+        file: Option<&Path>,
+        variables: HashMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let database_url = variables.get("DATABASE_URL").cloned();
+        let variables: HashMap<String, String> = variables
+            .into_iter()
+            .filter(|(name, _)| {
+                name.starts_with("FREEHOLD_") && !ARGUMENTS.contains(&name.as_str())
+            })
+            .collect();
+        let file = match file {
+            Some(file) => File::from(file.to_owned())
+                .format(FileFormat::Toml)
+                .required(true),
+            None => File::from(data.join(FILE))
+                .format(FileFormat::Toml)
+                .required(false),
+        };
+        let environment = Environment::with_prefix("FREEHOLD")
+            .prefix_separator("_")
+            .separator("__")
+            .source(Some(variables));
+        let mut builder = config::Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .add_source(file)
+            .add_source(environment);
+        if let Some(url) = database_url {
+            builder = builder.set_override("database.url", url)?;
+        }
+        let settings: Self = builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .context("the settings can't be used; `freehold doctor --defaults` prints every key with its meaning")?;
+        Self {
+            data: data.to_owned(),
+            ..settings
+        }
+        .complete()
+    }
+
+    fn complete(mut self) -> anyhow::Result<Self> {
+        if self.public_url.is_empty() {
+            self.public_url = format!("http://{}", self.listen);
+        }
+        self.public_url
+            .truncate(self.public_url.trim_end_matches('/').len());
+        let url = url::Url::parse(&self.public_url).ok();
+        anyhow::ensure!(
+            url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none()),
+            "public_url: `{}` is not an http:// or https:// address",
+            self.public_url
+        );
+        let token = self.operator.token.expose();
+        anyhow::ensure!(
+            token.is_empty() || token.len() >= 32,
+            "operator.token: must be at least 32 characters"
+        );
+        Ok(self)
+    }
+
+    pub fn database_url(&self) -> Option<&str> {
+        Some(self.database.url.expose()).filter(|url| !url.is_empty())
+    }
+}
+
+/// The data folder when none is named: the system's place for services when started by root, else
+/// the user's own.
+pub fn default_data() -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let is_root = std::fs::metadata("/proc/self")
+        .is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0);
+    if is_root {
+        return "/var/lib/freehold".into();
+    }
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home.map(|home| home.join(".local/share")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("freehold")
+}
+
+/// The demo's folder beside a data folder: its keys and tenants are kept apart from a real
+/// installation's.
+pub fn demo_data(data: &Path) -> PathBuf {
+    data.with_extension("demo")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(pairs: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Config::from_sources(Path::new("/nowhere"), None, pairs)
+    }
+
+    #[test]
+    fn the_defaults_are_complete_and_the_environment_overrides_them() {
+        let config = load(&[]).expect("the defaults load");
+        assert_eq!(config.public_url, "http://127.0.0.1:8080");
+        assert_eq!(config.database_url(), None);
+        let config = load(&[
+            ("FREEHOLD_PUBLIC_URL", "https://hooks.example.com/"),
+            ("FREEHOLD_WORKER__CONCURRENCY", "3"),
+            ("FREEHOLD_PROVIDERS__TWILIO__BASE_URL", "http://127.0.0.1:1"),
+            ("DATABASE_URL", "postgres://localhost/x"),
+            ("FREEHOLD_WEBHOOK_SECRET", "not a setting"),
+        ])
+        .expect("overrides load");
+        assert_eq!(config.public_url, "https://hooks.example.com");
+        assert_eq!(config.worker.concurrency, 3);
+        assert_eq!(
+            config.providers["twilio"].base_url.as_deref(),
+            Some("http://127.0.0.1:1")
+        );
+        assert_eq!(config.database_url(), Some("postgres://localhost/x"));
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        for (name, value, key) in [
+            ("FREEHOLD_LISTEN", "nonsense", "listen"),
+            ("FREEHOLD_WORKER__CONCURRENCY", "many", "worker.concurrency"),
+            ("FREEHOLD_LOG__FORMAT", "xml", "log.format"),
+            ("FREEHOLD_PUBLIC_URL", "ftp://x", "public_url"),
+            ("FREEHOLD_OPERATOR__TOKEN", "short", "operator.token"),
+            ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
+        ] {
+            let error = format!("{:#}", load(&[(name, value)]).expect_err(name));
+            assert!(error.contains(key), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let config = load(&[("DATABASE_URL", "postgres://u:hunter22@h/d")]).expect("loads");
+        assert!(!format!("{config:?}").contains("hunter22"));
+    }
+}

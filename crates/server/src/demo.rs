@@ -1,0 +1,113 @@
+//! `freehold demo`: the main job on one command. Simulated providers, demo tenants with accounts
+//! there, one message on each channel through the whole path, each step shown; then it stays up.
+
+mod accounts;
+mod set_up;
+mod show;
+
+pub use accounts::{DemoAccounts, DemoTenant};
+pub use show::{Channel, webhook};
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::Args;
+use sandbox::Sandbox;
+
+use crate::{
+    config::{Config, Provider},
+    logging,
+    program::Program,
+    serve::Node,
+};
+
+/// How long a message may take through the whole path before the demo says that it is stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stop once the messages have gone through, instead of staying up.
+    #[arg(long)]
+    once: bool,
+    /// Where the simulated providers listen; a free port of this machine's when left out.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    sandbox: SocketAddr,
+}
+
+pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
+    // What a newcomer is to read are the steps; warnings still show.
+    if std::env::var_os("FREEHOLD_LOG__FILTER").is_none() {
+        config.log.filter = "warn".to_owned();
+    }
+    logging::init(&config.log)?;
+    println!("Freehold demo\n");
+
+    let sandbox = Sandbox::start(args.sandbox).await?;
+    println!("✔ simulated providers     {}", sandbox.url());
+    for provider in [
+        sandbox::Provider::WhatsApp,
+        sandbox::Provider::Twilio,
+        sandbox::Provider::Telegram,
+        sandbox::Provider::OpenAi,
+    ] {
+        let settings = Provider {
+            base_url: Some(sandbox.base_url(provider)),
+            handshake_token: None,
+        };
+        config.providers.insert(provider.to_string(), settings);
+    }
+
+    println!("  starting the database (the first time takes a few seconds) …");
+    let program = Program::open(config).await?;
+    println!(
+        "✔ database                {}",
+        program.database().describe()
+    );
+    let accounts = DemoAccounts::open(&program.config.data)?;
+    let accounts = set_up::tenants(&program, &sandbox, accounts).await?;
+    println!(
+        "✔ server                  http://{}\n",
+        program.config.listen
+    );
+    let node = Node::start(program).await?;
+
+    let outcome = show::every_channel(&node, &sandbox, &accounts).await;
+    if args.once || outcome.is_err() {
+        node.stop().await?;
+        sandbox.stop().await;
+        return outcome;
+    }
+    what_next(&node, &sandbox, &accounts);
+    node.run().await?;
+    sandbox.stop().await;
+    Ok(())
+}
+
+fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
+    let config = &node.program().config;
+    let tenant = &accounts.tenants[0];
+    let url = format!("http://{}", node.address);
+    println!("It stays up. Try next, in another terminal:\n");
+    println!("  send another message as a contact would");
+    println!("    freehold sandbox send whatsapp --text 'Do you have time on Friday?'");
+    println!("  read the conversations over the API");
+    println!(
+        "    curl -H 'Authorization: Bearer {}' {url}/v1/conversations",
+        tenant.api_key.as_deref().unwrap_or_default()
+    );
+    println!("  explore the API");
+    println!("    {url}/docs/api");
+    println!("  see what the simulated providers were sent");
+    println!("    {}/_sandbox/requests", sandbox.url());
+    println!("  make a provider fail, and watch the retry");
+    println!(
+        "    curl -X POST {}/_sandbox/faults -H 'content-type: application/json' \\\n         -d '{{\"provider\":\"openai\",\"fault\":{{\"kind\":\"server_error\"}},\"times\":2}}'",
+        sandbox.url()
+    );
+    println!("  read the metrics");
+    println!("    {url}/metrics");
+    println!(
+        "\nKeys, accounts and database are in {}; the operator token is in operator.token there.",
+        config.data.display()
+    );
+    println!("Stop with Ctrl-C; the next start goes on with the same data.");
+}

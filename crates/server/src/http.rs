@@ -1,0 +1,101 @@
+//! The HTTP server: every route of every slice under one router, with what all requests share.
+
+mod docs;
+mod health;
+mod layers;
+
+use axum::{Router, extract::FromRef, middleware};
+use connect::Connect;
+use kernel::{Db, access::OperatorToken};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use health::Readiness;
+
+use crate::program::Program;
+
+/// What handlers can ask for.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    db: Db,
+    connect: Connect,
+    operator_token: OperatorToken,
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+}
+
+impl AppState {
+    pub fn new(program: &Program, readiness: Readiness, metrics: PrometheusHandle) -> Self {
+        Self {
+            db: program.db.clone(),
+            connect: program.connect.clone(),
+            operator_token: program.token(),
+            readiness,
+            metrics,
+        }
+    }
+}
+
+impl FromRef<AppState> for Db {
+    fn from_ref(state: &AppState) -> Self {
+        state.db.clone()
+    }
+}
+
+impl FromRef<AppState> for Connect {
+    fn from_ref(state: &AppState) -> Self {
+        state.connect.clone()
+    }
+}
+
+impl FromRef<AppState> for OperatorToken {
+    fn from_ref(state: &AppState) -> Self {
+        state.operator_token.clone()
+    }
+}
+
+/// The documented API: every route here is in the OpenAPI document, because being routed and being
+/// described is one act.
+fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(docs::document())
+        .merge(identity::tenant_routes())
+        .merge(identity::operator_routes())
+        .merge(connect::credentials::routes())
+        .merge(converse::routes())
+        .merge(assist::routes())
+        .merge(kernel::jobs::api::routes())
+}
+
+/// The OpenAPI document of the whole API.
+pub fn openapi() -> OpenApi {
+    api().into_openapi()
+}
+
+/// The paths outside the documented API, for the sweep that checks that strangers get no further.
+pub const UNDOCUMENTED: [&str; 7] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs/api",
+    "/hooks/{tenant}/{provider}",
+    "/hooks/{provider}",
+];
+
+pub fn router(state: AppState) -> Router {
+    let (api, document) = api().split_for_parts();
+    api.layer(axum::extract::DefaultBodyLimit::max(
+        kernel::extract::BODY_LIMIT,
+    ))
+    .merge(connect::inbound::routes())
+    .merge(health::routes())
+    .merge(docs::routes(document))
+    .fallback(layers::not_found)
+    .method_not_allowed_fallback(layers::method_not_allowed)
+    .layer(CatchPanicLayer::custom(layers::panicked))
+    .layer(middleware::from_fn(layers::headers))
+    .layer(middleware::from_fn(layers::correlate))
+    .with_state(state)
+}

@@ -1,0 +1,232 @@
+//! The running parts, put together once: database, keys, catalogue, slices. Serving, the demo and
+//! the commands all start from here.
+
+use std::{
+    collections::HashMap,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
+use kernel::{
+    Db,
+    access::OperatorToken,
+    bus,
+    db::{self, Server},
+    jobs::Registry,
+    postgres::{self, Embedded},
+    secret::Secret,
+};
+use vault::{KeyProvider, Keyring};
+
+use crate::config::Config;
+
+/// The database inside a cluster of our own.
+const DATABASE: &str = "freehold";
+const KEYRING: &str = "keyring.toml";
+const OPERATOR_TOKEN: &str = "operator.token";
+
+/// Everything that runs, apart from the listener and the workers.
+#[derive(Debug)]
+pub struct Program {
+    pub config: Config,
+    pub db: Db,
+    pub connect: Connect,
+    pub registry: Arc<Registry>,
+    pub operator_token: Secret,
+    database: Database,
+}
+
+/// Where the database is, and the cluster that we have to stop, if it is ours.
+#[derive(Debug)]
+pub struct Database {
+    pub server: Server,
+    embedded: Option<Embedded>,
+}
+
+impl Database {
+    /// Opens the configured server, or the private one: started here, or joined when another
+    /// process of this program already runs it.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        if let Some(url) = config.database_url() {
+            return Ok(Self {
+                server: Server::from_url(url)?,
+                embedded: None,
+            });
+        }
+        let options = postgres::Options {
+            data: config.data.clone(),
+            bin: Some(config.pg_bin.clone()).filter(|folder| !folder.as_os_str().is_empty()),
+            settings: Vec::new(),
+        };
+        if let Some(socket) = Embedded::attach(&config.data) {
+            let server =
+                Server::from_socket(&socket, postgres::PORT, postgres::SUPERUSER, DATABASE);
+            return Ok(Self {
+                server,
+                embedded: None,
+            });
+        }
+        let embedded = Embedded::start(&options)
+            .await
+            .context("the private Postgres could not be started")?;
+        let server = Server::from_socket(
+            embedded.socket_dir(),
+            embedded.port(),
+            embedded.superuser(),
+            DATABASE,
+        );
+        server.ensure_database(DATABASE).await?;
+        Ok(Self {
+            server,
+            embedded: Some(embedded),
+        })
+    }
+
+    /// What runs it, for people.
+    pub fn describe(&self) -> String {
+        match &self.embedded {
+            Some(embedded) => format!(
+                "a private Postgres {} in the data folder",
+                embedded.version()
+            ),
+            None => "a Postgres that was already running".to_owned(),
+        }
+    }
+
+    pub async fn close(self) -> anyhow::Result<()> {
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Program {
+    /// Opens the database, brings it up to date and assembles the rest.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let database = Database::open(&config).await?;
+        db::migrate(&database.server)
+            .await
+            .context("the database could not be brought up to date")?;
+        let db = Db::connect(&database.server, &HashMap::new()).await?;
+        let keyring = open_keyring(&config.data, &db).await?;
+        let operator_token = operator_token(&config)?;
+        let connect = Connect::new(
+            catalogue(&config)?,
+            KeyProvider::Local(keyring),
+            settings(&config),
+        )?;
+        connect.follow(bus::listen(&db));
+
+        let mut registry = Registry::new();
+        converse::register(&mut registry, &connect);
+        assist::register(&mut registry, &connect);
+        db.subscribe(registry.subscriptions())?;
+        Ok(Self {
+            config,
+            db,
+            connect,
+            registry: Arc::new(registry),
+            operator_token,
+            database,
+        })
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub fn token(&self) -> OperatorToken {
+        OperatorToken::new(&self.operator_token)
+    }
+
+    /// Ends the connections and, where it is ours, the database server.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.db.close().await;
+        self.database.close().await
+    }
+}
+
+pub fn keyring_path(data: &Path) -> PathBuf {
+    data.join(KEYRING)
+}
+
+pub fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {
+    let catalogue = Catalogue::builtin();
+    if config.catalogue.as_os_str().is_empty() {
+        return Ok(catalogue);
+    }
+    catalogue
+        .with_folder(&config.catalogue)
+        .context("the folder of further providers can't be used")
+}
+
+fn settings(config: &Config) -> Settings {
+    let providers = config.providers.iter().map(|(name, provider)| {
+        let settings = ProviderSettings {
+            base_url: provider.base_url.clone(),
+            handshake_token: provider.handshake_token.clone(),
+        };
+        (name.clone(), settings)
+    });
+    Settings {
+        public_url: config.public_url.clone(),
+        providers: providers.collect(),
+    }
+}
+
+/// A keyring is made only for an installation without tenants. Where there are any, a missing one
+/// means that their data keys can't be opened: a new one would hide that until it is too late.
+async fn open_keyring(data: &Path, db: &Db) -> anyhow::Result<Keyring> {
+    let path = keyring_path(data);
+    if !path.exists() {
+        anyhow::ensure!(
+            !db.has_tenants().await?,
+            "{} is missing, and the tenants' data keys are wrapped with it; put it back from your back-up",
+            path.display()
+        );
+    }
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("the data folder {} can't be made", data.display()))?;
+    Ok(Keyring::open_or_create(&path)?)
+}
+
+/// The configured token, or the data folder's own, made on first use for its owner's eyes only.
+fn operator_token(config: &Config) -> anyhow::Result<Secret> {
+    if !config.operator.token.expose().is_empty() {
+        return Ok(config.operator.token.clone());
+    }
+    let path = config.data.join(OPERATOR_TOKEN);
+    let made = format!(
+        "fho_{}{}",
+        uuid::Uuid::new_v4().simple(),
+        uuid::Uuid::new_v4().simple()
+    );
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path);
+    match file {
+        Ok(mut file) => {
+            file.write_all(made.as_bytes())?;
+            file.sync_all()?;
+            Ok(Secret::new(made))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let text = std::fs::read_to_string(&path)?;
+            let text = text.trim();
+            anyhow::ensure!(
+                text.len() >= 32,
+                "{} holds no usable token; delete it to have one made",
+                path.display()
+            );
+            Ok(Secret::new(text))
+        }
+        Err(error) => Err(error).with_context(|| format!("{} can't be written", path.display())),
+    }
+}
