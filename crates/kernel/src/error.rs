@@ -31,6 +31,10 @@ pub enum Error {
     Conflict { code: &'static str, detail: String },
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("this resource does not take that method")]
+    MethodNotAllowed,
+    #[error("send the body as `Content-Type: application/json`")]
+    UnsupportedMediaType,
     #[error("too many requests; try again in {retry_after} s")]
     RateLimited { retry_after: u64 },
     #[error("the tenant is {status}")]
@@ -94,6 +98,8 @@ impl Error {
             Self::Invalid { .. } => "invalid_request",
             Self::Conflict { code, .. } => code,
             Self::TooLarge { .. } => "body_too_large",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RateLimited { .. } => "rate_limited",
             Self::TenantInactive { .. } => "tenant_inactive",
             Self::CredentialMissing { .. } => "credential_missing",
@@ -112,6 +118,8 @@ impl Error {
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } | Self::CredentialMissing { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Provider { .. } => StatusCode::BAD_GATEWAY,
             Self::StaleEpoch | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -127,7 +127,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     println!("  data        {}", config.data.display());
     println!("  public URL  {}", config.public_url);
     println!("  API         {}/docs/api", config.public_url);
-    println!("Next: `freehold tenant create <slug>`; stop with Ctrl-C.");
+    println!(
+        "Next: `{} tenant create <slug>`; stop with Ctrl-C.",
+        invocation(config)
+    );
     node.run().await
 }
 
@@ -162,6 +165,24 @@ pub(crate) async fn find(db: &Db, slug: &str) -> anyhow::Result<Tenant> {
     tenant.ok_or_else(|| {
         anyhow::anyhow!("there is no tenant `{slug}`; `freehold tenant list` shows them")
     })
+}
+
+/// How to call this program again on the same data, for the commands that hints name.
+pub(crate) fn invocation(config: &Config) -> String {
+    let program = std::env::current_exe().ok().and_then(|exe| {
+        let folder = exe.parent()?;
+        let in_path = std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|entry| entry == folder));
+        let here = std::env::current_dir().ok()?;
+        let path = exe.strip_prefix(&here).unwrap_or(&exe);
+        (!in_path).then(|| path.display().to_string())
+    });
+    let program = program.unwrap_or_else(|| "freehold".to_owned());
+    let usual = config::default_data();
+    if config.data == usual || config.data == config::demo_data(&usual) {
+        return program;
+    }
+    format!("{program} --data {}", config.data.display())
 }
 
 /// The login name, for audit logs.

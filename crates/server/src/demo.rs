@@ -14,6 +14,7 @@ use clap::Args;
 use sandbox::Sandbox;
 
 use crate::{
+    cli::invocation,
     config::{Config, Provider},
     logging,
     program::Program,
@@ -88,7 +89,10 @@ fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
     let url = format!("http://{}", node.address);
     println!("It stays up. Try next, in another terminal:\n");
     println!("  send another message as a contact would");
-    println!("    freehold sandbox send whatsapp --text 'Do you have time on Friday?'");
+    println!(
+        "    {} sandbox send whatsapp --text 'Do you have time on Friday?'",
+        invocation(config)
+    );
     println!("  read the conversations over the API");
     println!(
         "    curl -H 'Authorization: Bearer {}' {url}/v1/conversations",

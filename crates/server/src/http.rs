@@ -70,7 +70,9 @@ fn api() -> OpenApiRouter<AppState> {
 
 /// The OpenAPI document of the whole API.
 pub fn openapi() -> OpenApi {
-    api().into_openapi()
+    let mut document = api().into_openapi();
+    docs::complete(&mut document);
+    document
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
@@ -85,7 +87,8 @@ pub const UNDOCUMENTED: [&str; 7] = [
 ];
 
 pub fn router(state: AppState) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, mut document) = api().split_for_parts();
+    docs::complete(&mut document);
     api.layer(axum::extract::DefaultBodyLimit::max(
         kernel::extract::BODY_LIMIT,
     ))

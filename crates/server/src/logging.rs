@@ -1,5 +1,7 @@
 //! Structured logs: one line per event, with the correlation id of its request or job.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Log, LogFormat};
@@ -12,6 +14,7 @@ pub fn init(log: &Log) -> anyhow::Result<()> {
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let installed = match log.format {
         LogFormat::Text => builder.try_init(),

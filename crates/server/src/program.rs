@@ -52,10 +52,7 @@ impl Database {
     /// process of this program already runs it.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = config.database_url() {
-            return Ok(Self {
-                server: Server::from_url(url)?,
-                embedded: None,
-            });
+            return Ok(Self::given(Server::from_url(url)?));
         }
         let options = postgres::Options {
             data: config.data.clone(),
@@ -65,10 +62,7 @@ impl Database {
         if let Some(socket) = Embedded::attach(&config.data) {
             let server =
                 Server::from_socket(&socket, postgres::PORT, postgres::SUPERUSER, DATABASE);
-            return Ok(Self {
-                server,
-                embedded: None,
-            });
+            return Ok(Self::given(server));
         }
         let embedded = Embedded::start(&options)
             .await
@@ -84,6 +78,14 @@ impl Database {
             server,
             embedded: Some(embedded),
         })
+    }
+
+    /// A server that somebody else runs and ends.
+    pub fn given(server: Server) -> Self {
+        Self {
+            server,
+            embedded: None,
+        }
     }
 
     /// What runs it, for people.
@@ -106,9 +108,14 @@ impl Database {
 }
 
 impl Program {
-    /// Opens the database, brings it up to date and assembles the rest.
+    /// Opens the configured database and assembles the rest.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         let database = Database::open(&config).await?;
+        Self::assemble(config, database).await
+    }
+
+    /// Brings the database up to date and puts everything else together on it.
+    pub async fn assemble(config: Config, database: Database) -> anyhow::Result<Self> {
         db::migrate(&database.server)
             .await
             .context("the database could not be brought up to date")?;

@@ -91,7 +91,7 @@ pub(super) async fn attempt(
     job: Claimed,
 ) -> Outcome {
     let correlation = CorrelationId::from(job.correlation);
-    let span = tracing::info_span!(
+    let span = tracing::error_span!(
         "job",
         correlation_id = %correlation,
         job_id = %JobId::from(job.id),

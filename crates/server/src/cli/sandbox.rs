@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::{
+    cli::invocation,
     config::{self, Config},
     demo::{self, Channel, DemoAccounts},
 };
@@ -74,6 +75,16 @@ pub async fn run(config: &Config, args: SandboxArgs) -> anyhow::Result<()> {
             )
         })?;
     println!("POST {} answered {}", outgoing.url, answer.status);
+    if !answer.is_success() {
+        println!(
+            "It was not taken, and the sender is not told why; the server's log and /metrics are."
+        );
+        println!(
+            "Next: `{} webhook verify --help` checks a signature by hand.",
+            invocation(config)
+        );
+        return Ok(());
+    }
     if let Some(correlation) = answer
         .headers
         .get("x-correlation-id")

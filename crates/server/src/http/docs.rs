@@ -10,7 +10,10 @@ use axum::{
 };
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        ContentBuilder, Ref, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -52,6 +55,48 @@ impl Modify for Security {
 
 pub fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
+}
+
+/// What any operation may answer besides what it documents itself: said here once.
+pub fn complete(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        let methods = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+        ];
+        for operation in methods.into_iter().flatten() {
+            let body = operation.request_body.is_some();
+            let common = [
+                (true, "401", "No valid key or token"),
+                (true, "403", "A permission is missing, or the tenant is not active"),
+                (body, "413", "The body is too large"),
+                (body, "415", "The body is not `application/json`"),
+                (true, "422", "The input does not fit"),
+                (true, "500", "A fault of ours, logged under the correlation id"),
+                (true, "503", "The database does not answer, or the tenant is being moved"),
+            ];
+            for (_, status, description) in common.into_iter().filter(|(applies, ..)| *applies) {
+                operation
+                    .responses
+                    .responses
+                    .entry(status.to_owned())
+                    .or_insert_with(|| problem(description).into());
+            }
+        }
+    }
+}
+
+fn problem(description: &str) -> utoipa::openapi::Response {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content)
+        .build()
 }
 
 pub fn routes(document: utoipa::openapi::OpenApi) -> Router<AppState> {

@@ -23,7 +23,7 @@ pub async fn correlate(request: Request, next: Next) -> Response {
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     let span =
-        tracing::info_span!("request", correlation_id = %id, method = %request.method(), path);
+        tracing::error_span!("request", correlation_id = %id, method = %request.method(), path);
     let started = Instant::now();
     let answer = async {
         let response = next.run(request).await;
@@ -67,10 +67,8 @@ pub async fn not_found() -> Error {
     Error::NotFound("resource")
 }
 
-pub async fn method_not_allowed() -> Response {
-    let mut response = Error::invalid("this resource does not take that method").into_response();
-    *response.status_mut() = axum::http::StatusCode::METHOD_NOT_ALLOWED;
-    response
+pub async fn method_not_allowed() -> Error {
+    Error::MethodNotAllowed
 }
 
 /// A panic in a handler is a fault of ours: the client gets the same as for any internal error.
