@@ -1,0 +1,7 @@
+//! The main job over HTTP: a provider's webhook in, the tenant's reply out, and everything that
+//! must not happen in between.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod channels;
