@@ -1,0 +1,22 @@
+//! The isolation of tenants, tried from every side against a real Postgres.
+//!
+//! `catalogue` reads what the migrations made and holds every table to the rules. `tenants` runs
+//! every kind of statement on every table as one tenant and looks for any trace of another. `roles`
+//! tries what the other login roles can reach, `transactions` how transactions end and share
+//! connections, and `migrations` the way down and up again. Each check is a function that returns
+//! what it found, so that beside the test on the real schema stands one that breaks the schema and
+//! expects to be told (`mistakes` for the catalogue).
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod catalogue;
+mod grants;
+mod migrations;
+mod mistakes;
+mod roles;
+mod rows;
+mod schema;
+mod statement;
+mod tenants;
+mod transactions;
+mod worlds;
