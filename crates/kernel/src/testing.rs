@@ -147,12 +147,12 @@ async fn empty_clone() -> Server {
 }
 
 /// Says that a test can't run where it stands, and what it needs; the test then returns. Where
-/// `FREEHOLD_REQUIRE_ALL` is set, as `./check` does in CI, that fails the test instead.
+/// `TESTS_REQUIRE_ALL` is set, as `./check` does in CI, that fails the test instead.
 #[expect(clippy::print_stderr, reason = "a test says when it is skipped")]
 pub fn skip(needs: &str) {
     assert!(
-        std::env::var_os("FREEHOLD_REQUIRE_ALL").is_none(),
-        "needs {needs}, and FREEHOLD_REQUIRE_ALL lets no test be skipped"
+        std::env::var_os("TESTS_REQUIRE_ALL").is_none(),
+        "needs {needs}, and TESTS_REQUIRE_ALL lets no test be skipped"
     );
     eprintln!("skipped: needs {needs}");
 }

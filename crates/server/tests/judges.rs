@@ -8,6 +8,7 @@ use identity::tenants::{self, NewTenant};
 use kernel::{
     Access, Operator,
     permission::{CredentialsRead, CredentialsWrite, Permission, TenantsEnter, TenantsWrite},
+    secret::Secret,
     testing,
 };
 use serde_json::{Value, json};
@@ -108,7 +109,7 @@ async fn start(data: &Path) -> Node {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let mut config = Config::load(data, None).expect("the defaults load");
-    config.database.url = String::new().into();
+    config.database.url = Secret::new("");
     config.public_url = format!("http://{address}");
     config.worker.concurrency = 0;
     let program = Program::open(config).await.expect("the program opens");
@@ -153,7 +154,7 @@ fn credential<'a>(
         name: "default".to_owned(),
         values: values
             .into_iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+            .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
             .collect(),
     }
 }
@@ -169,7 +170,7 @@ async fn connect_accounts(program: &Program) {
             .await
             .expect("the account is connected");
         let rotation = Rotation {
-            values: [(account.signing.to_owned(), account.current.into())].into(),
+            values: [(account.signing.to_owned(), Secret::new(account.current))].into(),
             grace_seconds: 3600,
         };
         program
@@ -221,8 +222,8 @@ async fn stored(program: &Program, slug: &str) -> BTreeMap<String, i64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_providers_own_libraries_are_understood_and_forgeries_refused() {
-    let Ok(python) = std::env::var("FREEHOLD_JUDGES_PYTHON") else {
-        testing::skip("FREEHOLD_JUDGES_PYTHON, a Python with tests/judges/requirements.txt");
+    let Ok(python) = std::env::var("JUDGES_PYTHON") else {
+        testing::skip("JUDGES_PYTHON, a Python with tests/judges/requirements.txt");
         return;
     };
     let data = tempfile::tempdir().expect("a folder");
@@ -234,8 +235,8 @@ async fn the_providers_own_libraries_are_understood_and_forgeries_refused() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/judges/webhook_sdks.py");
     let output = Command::new(python)
         .arg(script)
-        .env("FREEHOLD_URL", format!("http://{}", node.address))
-        .env("FREEHOLD_ACCOUNTS", told.path())
+        .env("JUDGED_URL", format!("http://{}", node.address))
+        .env("JUDGED_ACCOUNTS", told.path())
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(DEADLINE, output)
