@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -54,19 +57,28 @@ pub(crate) struct SealedSecret {
 
 /// Accounts by tenant and provider.
 #[derive(Debug)]
-pub(crate) struct Accounts(Cache<(TenantId, String), (Instant, Arc<Account>)>);
+pub(crate) struct Accounts {
+    entries: Cache<(TenantId, String), (Instant, Arc<Account>)>,
+    /// Counts the changes heard of. What was loaded while it moved may be stale and is not kept.
+    changes: AtomicU64,
+}
 
 impl Accounts {
     pub fn new() -> Self {
-        Self(Cache::new(ENTRIES))
+        Self {
+            entries: Cache::new(ENTRIES),
+            changes: AtomicU64::new(0),
+        }
     }
 
     pub fn forget(&self, tenant: TenantId) {
-        self.0.retain(|(owner, _), _| *owner != tenant);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.entries.retain(|(owner, _), _| *owner != tenant);
     }
 
     pub fn clear(&self) {
-        self.0.clear();
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.entries.clear();
     }
 }
 
@@ -78,7 +90,7 @@ impl Connect {
         provider: &str,
     ) -> Result<Arc<Account>> {
         let key = (access.tenant().id, provider.to_owned());
-        if let Some((at, account)) = self.accounts().0.get(&key)
+        if let Some((at, account)) = self.accounts().entries.get(&key)
             && at.elapsed() < LIFE
         {
             metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "hit")
@@ -87,11 +99,18 @@ impl Connect {
         }
         metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "miss")
             .increment(1);
+        let accounts = self.accounts();
+        let changes = accounts.changes.load(Ordering::Acquire);
         let loaded_at = Instant::now();
         let account = Arc::new(load(access, provider).await?);
-        self.accounts()
-            .0
-            .insert(key, (loaded_at, Arc::clone(&account)));
+        accounts
+            .entries
+            .insert(key.clone(), (loaded_at, Arc::clone(&account)));
+        // Asked after the insertion: a change heard of before it is seen here, one heard of later
+        // finds the entry and removes it.
+        if accounts.changes.load(Ordering::Acquire) != changes {
+            accounts.entries.remove(&key);
+        }
         Ok(account)
     }
 }
