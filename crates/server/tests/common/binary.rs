@@ -17,7 +17,7 @@ use super::DEADLINE;
 
 /// The public URL of servers started here. Their ports change from start to start, but what
 /// Twilio signs does not.
-pub const PUBLIC_URL: &str = "https://hooks.test";
+pub const PUBLIC_URL: &str = "http://hooks.localhost";
 const LISTENS: &str = "Freehold listens on ";
 
 /// A command of the program on a data folder, with nothing of this process's environment among its

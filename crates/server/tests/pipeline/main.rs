@@ -4,4 +4,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod batches;
+mod catalogue;
 mod channels;
+mod duplicates;
+mod handshakes;
+mod isolation;
+mod refusals;
+mod rotation;
