@@ -8,6 +8,11 @@
 //! Every refusal is the same answer after the same time: a stranger cannot tell an unknown tenant,
 //! a closed endpoint and a wrong signature apart.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this is the pipeline that resolves endpoints"
+)]
+
 mod deliver;
 mod shared_url;
 mod tenant_url;

@@ -123,6 +123,10 @@ mod tests {
     use crate::testing::App;
 
     #[tokio::test]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the test stands where connect's pipeline does"
+    )]
     async fn staff_see_what_was_quarantined_and_never_its_body() {
         let app = App::new(database().await);
         let tenant = app.tenant("acme").await;

@@ -1,6 +1,12 @@
 //! Tells the other nodes what changed, so that their caches need not wait for their entries to
 //! expire. A hint only: a message can be lost, and every cache bounds the age of its entries.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "notifications carry no rows"
+)]
+
 use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 

@@ -2,6 +2,12 @@
 //! the ways to a connection are [`Tx`] (one tenant), [`OperatorTx`] (staff) and the job queue's
 //! own.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the pools live here, and what leaves here has a tenant or an operator"
+)]
+
 mod bootstrap;
 mod directory;
 pub mod inspect;

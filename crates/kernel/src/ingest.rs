@@ -5,6 +5,12 @@
 //! every row: the transaction names the set of tenants whose access was presented, and the policy
 //! of `freehold_ingest` checks each row against it.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "its transactions name every tenant of their batch"
+)]
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, OnceLock},

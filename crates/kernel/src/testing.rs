@@ -4,6 +4,12 @@
 //! A test process starts one cluster, in a folder named after its program so that the next run
 //! finds it initialised. The cluster ends with the process, however that ends.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests look at what no role of the program may see"
+)]
+
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},

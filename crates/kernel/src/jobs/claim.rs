@@ -9,10 +9,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::plan_each_time;
 use crate::error::{Error, Result};
 
 /// Ready jobs of one lane that a claim looks at. It bounds what a lane whose jobs wait for each
@@ -36,13 +35,13 @@ pub(super) struct Claimed {
 
 /// Claims up to `wanted` jobs for the node `owner`. Fewer mean that nothing else can run now.
 pub(super) async fn claim(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     owner: Uuid,
     lease: Duration,
     wanted: usize,
 ) -> Result<Vec<Claimed>> {
     let wanted = i64::try_from(wanted).map_err(Error::internal)?;
-    let mut tx = pool.begin().await?;
+    let mut tx = conn.begin().await?;
     // Choosing takes a statement of its own, because only one that begins after the lanes are
     // locked sees what their previous holder claimed.
     let mut lanes = sqlx::query_as!(
@@ -130,7 +129,6 @@ pub(super) async fn claim(
         }
     }
     lanes.retain(|lane| lane.taken > 0);
-    plan_each_time(&mut tx).await?;
     let jobs = sqlx::query_as!(
         Claimed,
         r#"WITH advanced AS (

@@ -10,6 +10,7 @@ use super::{
     attempt::{Backoff, Outcome, attempt},
     claim::{Claimed, claim},
     ledger::{Lease, Ledger, Running, Settlement},
+    link::Link,
     registry::Registry,
     upkeep::Upkeep,
 };
@@ -183,15 +184,13 @@ struct Dispatcher {
 
 impl Dispatcher {
     async fn run(self) {
+        let mut link = Link::new(self.cell.pools.worker.clone());
         while let Some(slots) = self.free_slots().await {
             let wanted = slots.len();
-            let claimed = claim(
-                &self.cell.pools.worker,
-                self.owner,
-                self.options.lease,
-                wanted,
-            )
-            .await;
+            let claimed = match link.conn().await {
+                Ok(conn) => claim(conn, self.owner, self.options.lease, wanted).await,
+                Err(error) => Err(error),
+            };
             let exhausted = match claimed {
                 Ok(jobs) => {
                     let exhausted = jobs.len() < wanted;
@@ -202,6 +201,7 @@ impl Dispatcher {
                 }
                 Err(error) => {
                     drop(slots);
+                    link.reset();
                     tracing::warn!(cause = ?error, "jobs can't be claimed");
                     if self.pause().await {
                         return;

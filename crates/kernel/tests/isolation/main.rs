@@ -8,6 +8,10 @@
 //! expects to be told (`mistakes` for the catalogue).
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these tests stand where only the program's own roads may lead"
+)]
 
 mod catalogue;
 mod grants;
@@ -16,6 +20,7 @@ mod mistakes;
 mod roles;
 mod rows;
 mod schema;
+mod sources;
 mod statement;
 mod tenants;
 mod transactions;

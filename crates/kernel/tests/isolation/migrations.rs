@@ -90,7 +90,7 @@ async fn down_leaves_nothing_and_up_again_makes_the_same() {
     let (test, mut superuser) = migrated().await;
     let before = dump(&mut superuser).await;
     if before.is_none() {
-        println!("skipped: needs pg_dump");
+        testing::skip("pg_dump");
         return;
     }
 
@@ -108,7 +108,7 @@ async fn each_migration_can_be_taken_back_alone() {
     let (test, mut superuser) = migrated().await;
     let before = dump(&mut superuser).await;
     if before.is_none() {
-        println!("skipped: needs pg_dump");
+        testing::skip("pg_dump");
         return;
     }
     for version in versions(&mut superuser).await {

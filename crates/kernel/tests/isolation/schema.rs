@@ -67,21 +67,29 @@ impl Table {
     }
 }
 
+#[derive(Debug, sqlx::FromRow)]
+struct Described {
+    name: String,
+    key: Vec<String>,
+    timed: Vec<String>,
+    parents: Vec<String>,
+}
+
 /// Every table of the cell, those that others refer to first.
 pub async fn tables(superuser: &mut PgConnection) -> Vec<Table> {
-    let mut waiting: Vec<(String, Vec<String>, Vec<String>, Vec<String>)> = sqlx::query_as(
-        "SELECT c.relname::text,
+    let mut waiting: Vec<Described> = sqlx::query_as(
+        "SELECT c.relname::text AS name,
              ARRAY(SELECT a.attname::text FROM pg_index i
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)
                  WHERE i.indrelid = c.oid AND i.indisprimary AND a.attname <> 'tenant_id'
-                 ORDER BY a.attnum),
+                 ORDER BY a.attnum) AS key,
              ARRAY(SELECT a.attname::text FROM pg_attribute a
                  JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
                  WHERE a.attrelid = c.oid AND pg_get_expr(d.adbin, d.adrelid) = 'now()'
-                 ORDER BY a.attnum),
+                 ORDER BY a.attnum) AS timed,
              ARRAY(SELECT DISTINCT p.relname::text FROM pg_constraint k
                  JOIN pg_class p ON p.oid = k.confrelid
-                 WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid <> c.oid)
+                 WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid <> c.oid) AS parents
          FROM pg_class c
          WHERE c.relnamespace = 'cell'::regnamespace AND c.relkind IN ('r', 'p')
              AND c.relname <> '_sqlx_migrations'
@@ -95,13 +103,13 @@ pub async fn tables(superuser: &mut PgConnection) -> Vec<Table> {
         let placed: BTreeSet<String> = tables.iter().map(|table| table.name.clone()).collect();
         let (ready, rest): (Vec<_>, Vec<_>) = waiting
             .into_iter()
-            .partition(|(_, _, _, parents)| parents.iter().all(|parent| placed.contains(parent)));
+            .partition(|table| table.parents.iter().all(|parent| placed.contains(parent)));
         assert!(!ready.is_empty(), "foreign keys in a circle: {rest:?}");
-        tables.extend(
-            ready
-                .into_iter()
-                .map(|(name, key, timed, _)| Table { name, key, timed }),
-        );
+        tables.extend(ready.into_iter().map(|table| Table {
+            name: table.name,
+            key: table.key,
+            timed: table.timed,
+        }));
         waiting = rest;
     }
     tables
