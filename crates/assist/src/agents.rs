@@ -8,6 +8,7 @@ mod api;
 mod tests;
 
 pub use api::routes;
+use kernel::error::ConflictCode;
 use kernel::{
     Access, Error, Result,
     audit::Act,
@@ -175,7 +176,7 @@ impl From<Row> for AgentView {
 
 fn name_taken(name: &str) -> Error {
     Error::Conflict {
-        code: "name_taken",
+        code: ConflictCode::NameTaken,
         detail: format!("there is an agent `{name}` already"),
     }
 }

@@ -4,6 +4,7 @@
 pub mod api;
 pub(crate) mod delivery;
 
+use kernel::error::ConflictCode;
 use kernel::{
     Error, Result, Tx,
     error::OnConstraint,
@@ -228,7 +229,7 @@ impl NewMessage {
 /// The key was used for something else.
 pub(crate) fn reused() -> Error {
     Error::Conflict {
-        code: "idempotency_key_reused",
+        code: ConflictCode::IdempotencyKeyReused,
         detail: "this Idempotency-Key was used for another message; use a new key".to_owned(),
     }
 }

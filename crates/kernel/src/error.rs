@@ -28,7 +28,7 @@ pub enum Error {
         fields: Vec<FieldError>,
     },
     #[error("{detail}")]
-    Conflict { code: &'static str, detail: String },
+    Conflict { code: ConflictCode, detail: String },
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("this resource does not take that method")]
@@ -56,6 +56,37 @@ pub enum Error {
     Unavailable(#[source] sqlx::Error),
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
+}
+
+/// What stands in the way of a request that is right in itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConflictCode {
+    NameTaken,
+    SlugTaken,
+    /// The provider's id is connected to another tenant.
+    IdentifierTaken,
+    IdempotencyKeyReused,
+    /// The tenant's state does not allow the step.
+    InvalidTransition,
+    /// Somebody else changed the resource between reading and writing.
+    ChangedMeanwhile,
+    JobDuplicate,
+    JobNotDead,
+}
+
+impl ConflictCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NameTaken => "name_taken",
+            Self::SlugTaken => "slug_taken",
+            Self::IdentifierTaken => "identifier_taken",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::InvalidTransition => "invalid_transition",
+            Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::JobDuplicate => "job_duplicate",
+            Self::JobNotDead => "job_not_dead",
+        }
+    }
 }
 
 /// What is wrong with one field of the input.
@@ -96,7 +127,7 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::Invalid { .. } => "invalid_request",
-            Self::Conflict { code, .. } => code,
+            Self::Conflict { code, .. } => code.as_str(),
             Self::TooLarge { .. } => "body_too_large",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -235,6 +266,29 @@ impl IntoResponse for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let documented = include_str!("../../../docs/errors.md");
+        // The codes stand in this file alone, as the right-hand sides of two matches.
+        let source = include_str!("error.rs");
+        let codes: Vec<&str> = source
+            .lines()
+            .filter(|line| line.contains("=> \""))
+            .filter_map(|line| line.split('"').nth(1))
+            .filter(|code| {
+                code.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            })
+            .collect();
+        assert!(codes.len() >= 20, "{codes:?}");
+        for code in codes {
+            assert!(
+                documented.contains(&format!("`{code}`")),
+                "docs/errors.md lacks {code}"
+            );
+        }
+    }
 
     #[test]
     fn causes_stay_out_of_the_answer() {

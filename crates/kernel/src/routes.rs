@@ -3,6 +3,7 @@
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::error::ConflictCode;
 use crate::{
     access::Access,
     error::{Error, Result},
@@ -39,7 +40,7 @@ impl Access<CredentialsWrite> {
             return Ok(());
         }
         Err(Error::Conflict {
-            code: "identifier_taken",
+            code: ConflictCode::IdentifierTaken,
             detail: format!(
                 "this {provider} {kind} is connected to another tenant; disconnect it there first"
             ),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kernel::error::ConflictCode;
 use kernel::{
     Access, Error, Result, Tx,
     audit::Act,
@@ -46,7 +47,7 @@ impl Connect {
         .execute(tx.conn())
         .await
         .on_constraint("credential_name_key", || Error::Conflict {
-            code: "name_taken",
+            code: ConflictCode::NameTaken,
             detail: format!(
                 "there is a {} credential named `{}`; rotate it, or choose another name",
                 provider.name, new.name
@@ -104,7 +105,7 @@ impl Connect {
         .await?;
         if updated.rows_affected() == 0 {
             return Err(Error::Conflict {
-                code: "changed_meanwhile",
+                code: ConflictCode::ChangedMeanwhile,
                 detail: "the credential was changed by somebody else meanwhile; look at it and try again".to_owned(),
             });
         }

@@ -8,6 +8,7 @@
 //! nothing. Two changes at once leave the lane as the last status demands: whoever has set the lane
 //! looks again, and sets it anew if the status is no longer the one it acted on.
 
+use kernel::error::ConflictCode;
 use kernel::{
     Error, Operator, Result,
     db::{Tenant, TenantStatus},
@@ -89,7 +90,7 @@ fn allowed(from: TenantStatus, to: TenantStatus) -> bool {
 
 fn refused(status: TenantStatus, detail: &str) -> Error {
     Error::Conflict {
-        code: "invalid_transition",
+        code: ConflictCode::InvalidTransition,
         detail: format!("the tenant is {}; {detail}", status.as_str()),
     }
 }

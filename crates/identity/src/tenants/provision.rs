@@ -10,6 +10,7 @@
 //! reaches the third step first wins, with its name and plan; the other is told `slug_taken`.
 //! No data key is made here: the first credential does that.
 
+use kernel::error::ConflictCode;
 use kernel::{
     Error, Operator, Result,
     db::{OperatorTx, TenantStatus},
@@ -52,7 +53,7 @@ impl Plan {
 
     fn taken(&self) -> Error {
         Error::Conflict {
-            code: "slug_taken",
+            code: ConflictCode::SlugTaken,
             detail: format!("there is a tenant `{}` already", self.slug),
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::error::ConflictCode;
 use crate::{
     audit::Act,
     db::Tx,
@@ -193,13 +194,13 @@ pub async fn replay(tx: &mut Tx, id: JobId) -> Result<Job> {
     .fetch_optional(tx.conn())
     .await
     .on_constraint("job_unique", || Error::Conflict {
-        code: "job_duplicate",
+        code: ConflictCode::JobDuplicate,
         detail: "a job of the same kind for the same thing is already waiting or running".into(),
     })?;
     let Some(row) = replayed else {
         let state = get(tx, id).await?.state.as_str();
         return Err(Error::Conflict {
-            code: "job_not_dead",
+            code: ConflictCode::JobNotDead,
             detail: format!("only dead jobs can be replayed; this one is {state}"),
         });
     };
@@ -231,7 +232,7 @@ pub async fn replay_all(tx: &mut Tx, kind: &str) -> Result<u64> {
     .execute(tx.conn())
     .await
     .on_constraint("job_unique", || Error::Conflict {
-        code: "job_duplicate",
+        code: ConflictCode::JobDuplicate,
         detail: "a job for the same thing was enqueued just now; try again".into(),
     })?
     .rows_affected();
