@@ -1,0 +1,83 @@
+//! Real things of one tenant's, by the names that paths have for them, and bodies that operations
+//! accept.
+
+use std::collections::BTreeMap;
+
+use kernel::secret::Secret;
+use serde_json::{Value, json};
+
+use crate::{
+    answer::send,
+    common::{TestNode, TestTenant},
+    routes::Operation,
+};
+
+/// Parameters that are names everybody has, as in `twilio`; they lead to the caller's own things.
+pub const SHARED_NAMES: [&str; 1] = ["provider"];
+
+/// What a contact writes to the tenant.
+pub const PLANTED: &str = "planted-words-of-acme";
+
+/// One thing of each kind, by the name of the path parameter.
+pub type Objects = BTreeMap<&'static str, String>;
+
+/// Lets a contact write to the tenant, waits until it was answered, and gathers what that made.
+pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
+    let message = tenant.whatsapp_text(&node.url, "351911111111", PLANTED);
+    assert_eq!(node.send(&message).await.status, 200);
+    node.settled().await;
+    let first = async |path: &str| {
+        let answer = send(node, "GET", path, Some(key.expose()), None).await;
+        answer.body["data"][0].clone()
+    };
+    let id = |thing: &Value| {
+        let id = thing["id"].as_str();
+        id.unwrap_or_else(|| panic!("has no id: {thing}"))
+            .to_owned()
+    };
+    let conversation = id(&first("/v1/conversations").await);
+    let message = first(&format!("/v1/conversations/{conversation}/messages")).await;
+    let new = json!({ "name": "spare", "mode": "test", "permissions": ["agents:read"] });
+    let spare = send(node, "POST", "/v1/api-keys", Some(key.expose()), Some(&new)).await;
+    let correlation = message["correlation_id"].as_str().expect("a correlation");
+    [
+        ("agent", id(&first("/v1/agents").await)),
+        ("credential", id(&first("/v1/credentials").await)),
+        ("conversation", conversation),
+        ("message", id(&message)),
+        ("correlation", correlation.to_owned()),
+        ("key", id(&spare.body)),
+        ("job", id(&first("/v1/jobs").await)),
+        ("provider", "twilio".to_owned()),
+    ]
+    .into()
+}
+
+/// What to send so that nothing but the caller can be the reason of a refusal.
+pub fn body(operation: &Operation) -> Option<Value> {
+    let body = match operation.name().as_str() {
+        "POST /v1/agents" => json!({ "name": "intruder", "model": "gpt-4o-mini" }),
+        "PUT /v1/agents/{agent}" => json!({ "name": "changed", "model": "gpt-4o-mini" }),
+        "POST /v1/credentials" => json!({ "provider": "openai", "name": "second",
+            "values": { "api_key": "sk-proj-intruder000000000000000000000000000000000000" } }),
+        "PATCH /v1/credentials/{credential}" => {
+            json!({ "values": { "app_secret": "0123456789abcdef0123456789abcdef" } })
+        }
+        "PUT /v1/webhook-endpoints/{provider}" => json!({ "enabled": true }),
+        "POST /v1/conversations/{conversation}/messages" => json!({ "text": "intruder" }),
+        "POST /v1/messages" => {
+            json!({ "channel": "whatsapp", "to": "+351911111111", "text": "intruder" })
+        }
+        "POST /v1/api-keys" => {
+            json!({ "name": "more", "mode": "test", "permissions": ["agents:read"] })
+        }
+        name => {
+            assert!(
+                !operation.takes_body,
+                "{name} has no body in tests/sweep/objects.rs; add one"
+            );
+            return None;
+        }
+    };
+    Some(body)
+}

@@ -1,0 +1,107 @@
+//! Which routes there are: those of the OpenAPI document, and those of the router.
+
+use std::collections::BTreeSet;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::Value;
+use server::http::{self, AppState, Readiness};
+
+use crate::common::TestNode;
+
+pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Who an operation is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Plane {
+    Tenant,
+    Operator,
+}
+
+/// One documented operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    pub method: String,
+    /// With its parameters' names, as in `/v1/agents/{agent}`.
+    pub path: String,
+    pub plane: Plane,
+    pub takes_body: bool,
+}
+
+impl Operation {
+    pub fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// The names of the path's parameters.
+    pub fn parameters(&self) -> Vec<&str> {
+        self.path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .collect()
+    }
+}
+
+/// Every operation of the OpenAPI document. Each names exactly one kind of key, by its path's plane.
+pub fn documented() -> Vec<Operation> {
+    let document = serde_json::to_value(http::openapi()).expect("the document is JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let mut operations = Vec::new();
+    for (path, item) in paths {
+        for method in METHODS {
+            let operation = &item[method.to_lowercase()];
+            if operation.is_null() {
+                continue;
+            }
+            let (plane, scheme) = if path.starts_with("/admin/v1/") {
+                (Plane::Operator, "operator_token")
+            } else {
+                (Plane::Tenant, "api_key")
+            };
+            assert_eq!(
+                operation["security"],
+                serde_json::json!([{ scheme: [] }]),
+                "{method} {path} says which key it takes"
+            );
+            operations.push(Operation {
+                method: method.to_owned(),
+                path: path.clone(),
+                plane,
+                takes_body: operation["requestBody"] != Value::Null,
+            });
+        }
+    }
+    assert!(operations.len() > 20, "the document lists the API");
+    operations
+}
+
+/// What axum itself routes to the fallback. What strangers get there is in the snapshot of public
+/// routes.
+pub const FALLBACK: [&str; 2] = ["/", "/{*__private__axum_fallback}"];
+
+/// Every path that the router knows. axum shows them in its debugging output and nowhere else.
+pub fn routed(node: &TestNode) -> BTreeSet<String> {
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    let state = AppState::new(node.program(), Readiness::ready(), metrics);
+    let text = format!("{:?}", http::router(state));
+    let paths: BTreeSet<String> = text
+        .split("RouteId(")
+        .filter_map(|part| {
+            let (_, rest) = part.split_once("): \"")?;
+            let (path, _) = rest.split_once('"')?;
+            path.starts_with('/').then(|| path.to_owned())
+        })
+        .collect();
+    assert!(paths.contains("/healthz"), "axum shows its paths: {text}");
+    paths
+}
+
+/// A path with something in place of its parameters.
+pub fn filled(path: &str, value: impl Fn(&str) -> String) -> String {
+    path.split('/')
+        .map(|part| match part.strip_prefix('{') {
+            Some(name) => value(name.trim_end_matches('}').trim_start_matches('*')),
+            None => part.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
