@@ -81,7 +81,7 @@ ensure_postgres() {
     [ -z "${FREEHOLD_PG_BIN:-}" ] ||
         fail "FREEHOLD_PG_BIN=$FREEHOLD_PG_BIN holds no initdb, pg_ctl and postgres of version 15 or newer"
     install_packages 'Freehold keeps its data in Postgres (15 or newer)' \
-        postgresql 'postgresql-server postgresql' postgresql
+        postgresql 'postgresql-server postgresql' postgresql@17
     [ -n "$(postgres_bin)" ] ||
         fail 'the system offers no Postgres of version 15 or newer: install one (https://www.postgresql.org/download/) and set FREEHOLD_PG_BIN to the folder that holds initdb'
 }
