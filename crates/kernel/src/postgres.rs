@@ -125,8 +125,12 @@ impl Embedded {
     }
 
     /// The socket folder of the cluster that another process of this program runs on a data
-    /// folder, if there is one that answers.
+    /// folder, if there is one that answers. The server of a process that was killed still answers
+    /// while it shuts down; whoever joined it would fall with it.
     pub fn attach(data: &Path) -> Option<PathBuf> {
+        if !lock::is_taken(data) {
+            return None;
+        }
         folder::running_socket(data)
     }
 

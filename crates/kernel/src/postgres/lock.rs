@@ -38,6 +38,14 @@ pub(super) async fn take(data: &Path) -> Result<File, Error> {
     })
 }
 
+/// Whether a Freehold process uses the data folder now.
+pub(super) fn is_taken(data: &Path) -> bool {
+    let file = OpenOptions::new()
+        .append(true)
+        .open(data.join("postgres.lock"));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Waits until no server of an earlier run is left on the cluster, stopping it when it lingers.
 /// The returned file is to be inherited by the next server.
 pub(super) async fn wait_for_previous_server(

@@ -13,6 +13,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use sandbox::Sandbox;
+
 use super::DEADLINE;
 
 /// The public URL of servers started here. Their ports change from start to start, but what
@@ -167,6 +169,15 @@ async fn read(stream: impl AsyncRead + Unpin, said: Said, change: Arc<watch::Sen
         said.line(&line);
         change.send_replace(());
     }
+}
+
+/// The settings of `freehold serve` by which it finds the simulated providers.
+pub fn providers(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let setting = |provider: sandbox::Provider| {
+        let name = format!("FREEHOLD_PROVIDERS__{provider}__BASE_URL");
+        (name.to_uppercase(), sandbox.base_url(provider))
+    };
+    sandbox::Provider::ALL.map(setting).to_vec()
 }
 
 /// `freehold serve` on a free port.

@@ -7,13 +7,12 @@ pub mod binary;
 pub mod sign;
 pub mod tenant;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use identity::tenants::{self, NewTenant};
 use kernel::{
-    Access, Operator,
+    Access,
     db::Tenant,
-    permission::{Permission, TenantsWrite},
+    permission::Permission,
     secret::Secret,
     testing::{self, TestDb},
 };
@@ -61,7 +60,7 @@ impl TestNode {
         let data = tempfile::tempdir().expect("a folder");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let mut config = settings(&data, &sandbox, &url);
+        let mut config = settings(data.path(), &sandbox, &url);
         change(&mut config);
         let db = testing::database().await;
         let program = Program::assemble(config, Database::given(db.server.clone()))
@@ -82,7 +81,7 @@ impl TestNode {
 
     /// Another process's view of the same installation: same database, same keys, no listener.
     pub async fn second_program(&self) -> Program {
-        let config = settings(&self.data, &self.sandbox, &self.url);
+        let config = settings(self.data.path(), &self.sandbox, &self.url);
         Program::assemble(config, Database::given(self.db.server.clone()))
             .await
             .expect("the program assembles")
@@ -104,23 +103,13 @@ impl TestNode {
     pub async fn join(&self, tenant: TestTenant) -> TestTenant {
         tenant.register(&self.sandbox);
         self.bare_tenant(&tenant.slug).await;
-        tenant.connect(self).await;
+        tenant.connect(self.program()).await;
         tenant
     }
 
     /// A tenant that has connected nothing.
     pub async fn bare_tenant(&self, slug: &str) -> Tenant {
-        let operator = Operator::<TenantsWrite>::local(&self.program().db, "test");
-        let new = NewTenant {
-            slug: slug.to_owned(),
-            name: slug.to_owned(),
-            plan: None,
-            region: None,
-            weight: None,
-        };
-        tenants::create(&operator, new)
-            .await
-            .expect("the tenant is created");
+        tenant::create(self.program(), slug).await;
         self.known(slug).await
     }
 
@@ -239,9 +228,9 @@ pub async fn poll(mut look: impl AsyncFnMut() -> bool) -> bool {
 }
 
 /// The defaults, whatever the environment of the tests says, with the providers in the sandbox.
-fn settings(data: &TempDir, sandbox: &Sandbox, public_url: &str) -> Config {
+pub fn settings(data: &Path, sandbox: &Sandbox, public_url: &str) -> Config {
     let mut config: Config = toml::from_str(config::DEFAULTS).expect("the defaults load");
-    config.data = data.path().to_owned();
+    config.data = data.to_owned();
     config.public_url = public_url.to_owned();
     config.operator.token = Secret::new(OPERATOR_TOKEN);
     config.worker.concurrency = 8;

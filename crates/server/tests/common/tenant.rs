@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use assist::agents::{self, NewAgent};
 use connect::credentials::{CredentialView, NewCredential, Rotation};
+use identity::tenants::{self, NewTenant};
 use kernel::{
     Access, Operator,
     id::CredentialId,
-    permission::{AgentsWrite, CredentialsRead, CredentialsWrite, Permission, TenantsEnter},
+    permission::{
+        AgentsWrite, CredentialsRead, CredentialsWrite, Permission, TenantsEnter, TenantsWrite,
+    },
     secret::Secret,
 };
 use sandbox::{
@@ -20,8 +23,6 @@ use sandbox::{
     },
 };
 use server::program::Program;
-
-use super::TestNode;
 
 pub const PROVIDERS: [Provider; 4] = [
     Provider::WhatsApp,
@@ -147,11 +148,11 @@ impl TestTenant {
     }
 
     /// Stores the accounts' credentials and makes an agent.
-    pub(super) async fn connect(&self, node: &TestNode) {
+    pub async fn connect(&self, program: &Program) {
         for (provider, values) in self.credentials() {
-            connect(node, &self.slug, &provider.to_string(), &values).await;
+            connect(program, &self.slug, &provider.to_string(), &values).await;
         }
-        let access = node.enter::<AgentsWrite>(&self.slug).await;
+        let access = enter::<AgentsWrite>(program, &self.slug).await;
         let agent = NewAgent {
             instructions: format!("You answer for {}.", self.slug),
             ..NewAgent::new("front desk", MODEL)
@@ -160,6 +161,21 @@ impl TestTenant {
             .await
             .expect("the agent is created");
     }
+}
+
+/// A tenant that has connected nothing.
+pub async fn create(program: &Program, slug: &str) {
+    let operator = Operator::<TenantsWrite>::local(&program.db, "test");
+    let new = NewTenant {
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        plan: None,
+        region: None,
+        weight: None,
+    };
+    tenants::create(&operator, new)
+        .await
+        .expect("the tenant is created");
 }
 
 /// Access inside a tenant, entered as staff by any program of the installation.
@@ -176,12 +192,12 @@ pub async fn enter<P: Permission>(program: &Program, slug: &str) -> Access<P> {
 
 /// Connects one account of a tenant's.
 pub async fn connect(
-    node: &TestNode,
+    program: &Program,
     slug: &str,
     provider: &str,
     values: &[(&str, String)],
 ) -> CredentialView {
-    let access = node.enter::<CredentialsWrite>(slug).await;
+    let access = enter::<CredentialsWrite>(program, slug).await;
     let new = NewCredential {
         provider: provider.to_owned(),
         name: "default".to_owned(),
@@ -190,7 +206,7 @@ pub async fn connect(
             .map(|(name, value)| ((*name).to_owned(), Secret::new(value.clone())))
             .collect(),
     };
-    let created = node.program().connect.create_credential(&access, new).await;
+    let created = program.connect.create_credential(&access, new).await;
     created.expect("the account is connected")
 }
 

@@ -115,7 +115,7 @@ async fn without_the_file_there_is_no_such_provider() {
     let request = node.client.post(format!("{}/hooks/acme/formbox", node.url));
     assert_eq!(exchange(request.body("{}")).await.0, 404);
     let values = [("api_key", "sk-proj-0000".to_owned())];
-    connect(&node, "acme", "openai", &values).await;
+    connect(node.program(), "acme", "openai", &values).await;
     let key = node.api_key("acme", &["credentials:write"]).await;
     let new = json!({ "provider": "formbox", "values": {} });
     assert_eq!(node.post("/v1/credentials", &key, &new).await.0, 422);

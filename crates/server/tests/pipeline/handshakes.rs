@@ -83,7 +83,7 @@ async fn slacks_url_verification_is_answered_once_its_signature_holds() {
         ("signing_secret", secret.to_owned()),
         ("team_id", "T0TEST01".to_owned()),
     ];
-    connect(&node, "acme", "slack", &values).await;
+    connect(node.program(), "acme", "slack", &values).await;
     let url = format!("{}/hooks/acme/slack", node.url);
     let body = r#"{"token":"legacy","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmd","type":"url_verification"}"#;
     let answer = node.send(&sign::slack(&url, secret, body)).await;

@@ -143,6 +143,7 @@ async fn every_refusal_is_the_same_answer_after_the_same_time() {
 }
 
 /// The medians differ by less than single measurements of one case do.
+#[expect(clippy::print_stdout, reason = "the figures are part of the result")]
 fn uniform(cases: &[(&str, Outgoing)], mut times: Vec<Vec<Duration>>) {
     times.iter_mut().for_each(|times| times.sort());
     let quantile = |times: &[Duration], share: f64| times[(times.len() as f64 * share) as usize];
