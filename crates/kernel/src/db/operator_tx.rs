@@ -34,7 +34,9 @@ impl OperatorTx {
     }
 
     pub async fn commit(mut self) -> Result<()> {
-        sqlx::raw_sql("COMMIT").execute(self.conn()).await?;
+        // Postgres answers COMMIT after a failed statement with a silent ROLLBACK; the statement in
+        // front of it raises there.
+        sqlx::raw_sql("SELECT; COMMIT").execute(self.conn()).await?;
         self.conn.take();
         Ok(())
     }

@@ -109,7 +109,9 @@ impl Tx {
 
     /// Makes the work durable. What was written counts only after this returned.
     pub async fn commit(mut self) -> Result<()> {
-        sqlx::raw_sql("COMMIT").execute(self.conn()).await?;
+        // Postgres answers COMMIT after a failed statement with a silent ROLLBACK; the statement in
+        // front of it raises there.
+        sqlx::raw_sql("SELECT; COMMIT").execute(self.conn()).await?;
         self.conn.take();
         if self.enqueued {
             self.cell.wake.notify_one();

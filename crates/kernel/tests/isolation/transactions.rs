@@ -296,3 +296,14 @@ async fn staff_cannot_enter_without_both_audit_logs_saying_so() {
     let id = Some(tenant.id.uuid());
     assert_eq!(entries, [("platform".into(), id), ("tenant".into(), id)]);
 }
+
+#[tokio::test]
+async fn a_failed_transaction_does_not_claim_to_be_committed() {
+    let test = testing::database().await;
+    let (_, access) = with_contact(&test, "first").await;
+    let mut tx = access.begin().await.unwrap();
+    add_contact(&mut tx, "lost").await;
+    // Postgres answers COMMIT after an error with a silent ROLLBACK.
+    refusal(tx.conn(), "SELECT 1 / 0").await;
+    assert!(tx.commit().await.is_err());
+}
