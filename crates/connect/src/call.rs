@@ -3,10 +3,12 @@
 
 use std::time::Instant;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use kernel::{
     Access, Error, Result, id::ProviderCallId, permission::CredentialsUse, secret::Secret,
     telemetry::metric,
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -14,6 +16,12 @@ use crate::Connect;
 
 /// The most that is quoted of a provider's answer, in characters.
 const QUOTE: usize = 300;
+/// RFC 3986, section 2.3: what is left as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -47,6 +55,19 @@ impl Auth<'_> {
                 password: secret, ..
             } => secret,
         }
+    }
+
+    /// The credential in every form in which an answer may repeat what was sent: as it is, escaped
+    /// as in a URL, and as the header says it.
+    fn repeated(&self) -> Vec<Secret> {
+        let secret = self.secret().expose();
+        let escaped = utf8_percent_encode(secret, ESCAPED).to_string();
+        let mut forms = vec![Secret::new(secret), Secret::new(escaped)];
+        if let Self::Basic { user, password } = self {
+            let pair = Secret::new(format!("{user}:{}", password.expose()));
+            forms.push(Secret::new(BASE64_STANDARD.encode(pair.expose())));
+        }
+        forms
     }
 }
 
@@ -184,7 +205,7 @@ impl Connect {
             parse(&text)
         } else {
             let retryable = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-            let quote = quote(&text, call.auth.secret());
+            let quote = quote(&text, &call.auth.repeated());
             Err(Failure {
                 detail: format!("answered {}: {quote}", status.as_u16()),
                 retryable,
@@ -224,12 +245,12 @@ fn transport(error: &reqwest::Error) -> Failure {
 }
 
 /// What the provider said, shortened, without the secret should it be repeated there.
-fn quote(text: &str, secret: &Secret) -> String {
-    let text = if secret.expose().is_empty() {
-        text.to_owned()
-    } else {
-        text.replace(secret.expose(), "…")
-    };
+fn quote(text: &str, secrets: &[Secret]) -> String {
+    let text = secrets
+        .iter()
+        .map(Secret::expose)
+        .filter(|secret| !secret.is_empty())
+        .fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
     let mut quote: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = quote.char_indices().nth(QUOTE) {
         quote.truncate(end);
@@ -249,9 +270,24 @@ mod tests {
             "{{\"error\": \"bad key sk-live-1234567890\",\n \"pad\": \"{}\"}}",
             "é".repeat(1000)
         );
-        let quote = quote(&text, &secret);
+        let quote = quote(&text, &[secret]);
         assert!(!quote.contains("sk-live"), "{quote}");
         assert!(quote.contains("bad key …"));
         assert_eq!(quote.chars().count(), QUOTE + 1);
+    }
+
+    #[test]
+    fn what_was_sent_is_not_quoted_in_any_form() {
+        let token = Secret::new("12:a/b");
+        let basic = Auth::Basic {
+            user: "AC1",
+            password: &token,
+        };
+        // printf 'AC1:12:a/b' | base64
+        let text = "`Basic QUMxOjEyOmEvYg==` and `12:a/b` and `12%3Aa%2Fb` are wrong";
+        assert_eq!(
+            quote(text, &basic.repeated()),
+            "`Basic …` and `…` and `…` are wrong"
+        );
     }
 }
