@@ -71,12 +71,24 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
             let body = operation.request_body.is_some();
             let common = [
                 (true, "401", "No valid key or token"),
-                (true, "403", "A permission is missing, or the tenant is not active"),
+                (
+                    true,
+                    "403",
+                    "A permission is missing, or the tenant is not active",
+                ),
                 (body, "413", "The body is too large"),
                 (body, "415", "The body is not `application/json`"),
                 (true, "422", "The input does not fit"),
-                (true, "500", "A fault of ours, logged under the correlation id"),
-                (true, "503", "The database does not answer, or the tenant is being moved"),
+                (
+                    true,
+                    "500",
+                    "A fault of ours, logged under the correlation id",
+                ),
+                (
+                    true,
+                    "503",
+                    "The database does not answer, or the tenant is being moved",
+                ),
             ];
             for (_, status, description) in common.into_iter().filter(|(applies, ..)| *applies) {
                 operation
