@@ -27,9 +27,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             Err(JsonRejection::BytesRejection(cause)) if cause.status() == 413 => {
                 Err(Error::TooLarge { limit: BODY_LIMIT })
             }
-            Err(rejection) => Err(Error::invalid(rejection.body_text())),
+            Err(rejection) => Err(Error::invalid(without_strings(&rejection.body_text()))),
         }
     }
+}
+
+/// A parser's complaint without the strings that it quotes: one that stands where it does not
+/// belong may be a secret.
+fn without_strings(complaint: &str) -> String {
+    const QUOTED: &str = "string \"";
+    let mut shown = String::new();
+    let mut rest = complaint;
+    while let Some(at) = rest.find(QUOTED) {
+        shown += &rest[..at];
+        shown += "a string";
+        rest = &rest[at + QUOTED.len()..];
+        let mut escaped = false;
+        let end = rest.find(|character| {
+            let ends = character == '"' && !escaped;
+            escaped = character == '\\' && !escaped;
+            ends
+        });
+        rest = end.map_or("", |end| &rest[end + 1..]);
+    }
+    shown + rest
 }
 
 /// The largest JSON body that the API reads, in bytes. The router sets it.
@@ -71,5 +92,30 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             .await
             .map(|axum::extract::Query(value)| Self(value))
             .map_err(|rejection: QueryRejection| Error::invalid(rejection.body_text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_do_not_quote_strings() {
+        let complaint = |json: &str| {
+            let refused = serde_json::from_str::<Vec<u8>>(json).expect_err("is no list of bytes");
+            without_strings(&refused.to_string())
+        };
+        assert_eq!(
+            complaint(r#""a \"secret\\""#),
+            "invalid type: a string, expected a sequence at line 1 column 14"
+        );
+        assert_eq!(
+            complaint(r#"["secret"]"#),
+            "invalid type: a string, expected u8 at line 1 column 9"
+        );
+        assert_eq!(
+            complaint("[256]"),
+            "invalid value: integer `256`, expected u8 at line 1 column 4"
+        );
     }
 }
