@@ -40,7 +40,7 @@ where
 
 /// The contacts, newest first
 #[utoipa::path(
-    get, path = "/v1/contacts", tag = "conversations", params(PageQuery),
+    get, path = "/v1/contacts", operation_id = "contacts_list", tag = "conversations", params(PageQuery),
     responses(
         (status = 200, body = Page<Contact>),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid key"),

@@ -116,7 +116,7 @@ where
 
 /// What a correlation id ties together
 #[utoipa::path(
-    get, path = "/v1/traces/{correlation}", tag = "traces",
+    get, path = "/v1/traces/{correlation}", operation_id = "traces_get", tag = "traces",
     params(("correlation" = String, Path, description = "`cor_…`, as messages, jobs and errors show it")),
     responses(
         (status = 200, body = Trace),

@@ -44,7 +44,7 @@ struct Filter {
 }
 
 /// The tenant's credentials, masked, oldest first.
-#[utoipa::path(get, path = "/v1/credentials", tag = "credentials", params(Filter, PageQuery),
+#[utoipa::path(get, path = "/v1/credentials", operation_id = "credentials_list", tag = "credentials", params(Filter, PageQuery),
     security(("api_key" = [])), responses(
     (status = 200, body = Page<CredentialView>),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -68,7 +68,7 @@ async fn list(
 }
 
 /// Connects an account: stores its values, secrets sealed with the tenant's key.
-#[utoipa::path(post, path = "/v1/credentials", tag = "credentials", request_body = NewCredential,
+#[utoipa::path(post, path = "/v1/credentials", operation_id = "credentials_create", tag = "credentials", request_body = NewCredential,
     security(("api_key" = [])), responses(
     (status = 201, body = CredentialView),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -88,7 +88,7 @@ async fn create(
 }
 
 /// One credential, masked.
-#[utoipa::path(get, path = "/v1/credentials/{credential}", tag = "credentials",
+#[utoipa::path(get, path = "/v1/credentials/{credential}", operation_id = "credentials_get", tag = "credentials",
     params(("credential" = String, Path)), security(("api_key" = [])), responses(
     (status = 200, body = CredentialView),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -103,7 +103,7 @@ async fn get(
 }
 
 /// Replaces values of a credential; replaced secrets go on verifying webhooks for the grace given.
-#[utoipa::path(patch, path = "/v1/credentials/{credential}", tag = "credentials", request_body = Rotation,
+#[utoipa::path(patch, path = "/v1/credentials/{credential}", operation_id = "credentials_rotate", tag = "credentials", request_body = Rotation,
     params(("credential" = String, Path)), security(("api_key" = [])), responses(
     (status = 200, body = CredentialView),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -127,7 +127,7 @@ async fn rotate(
 }
 
 /// Disconnects an account: its secrets are gone when this answers.
-#[utoipa::path(delete, path = "/v1/credentials/{credential}", tag = "credentials",
+#[utoipa::path(delete, path = "/v1/credentials/{credential}", operation_id = "credentials_delete", tag = "credentials",
     params(("credential" = String, Path)), security(("api_key" = [])), responses(
     (status = 204),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -194,7 +194,7 @@ impl ProviderView {
 }
 
 /// The catalogue: which providers can be connected, and what each asks for.
-#[utoipa::path(get, path = "/v1/providers", tag = "credentials", params(PageQuery),
+#[utoipa::path(get, path = "/v1/providers", operation_id = "providers_list", tag = "credentials", params(PageQuery),
     security(("api_key" = [])), responses(
     (status = 200, body = Page<ProviderView>),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -234,7 +234,7 @@ struct EndpointView {
 }
 
 /// The tenant's inbound endpoints, with the URLs to enter at the providers.
-#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "credentials", params(PageQuery),
+#[utoipa::path(get, path = "/v1/webhook-endpoints", operation_id = "webhook_endpoints_list", tag = "credentials", params(PageQuery),
     security(("api_key" = [])), responses(
     (status = 200, body = Page<EndpointView>),
     (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -283,7 +283,7 @@ struct EndpointState {
 }
 
 /// Opens or closes an inbound endpoint. A closed one answers like one that never existed.
-#[utoipa::path(put, path = "/v1/webhook-endpoints/{provider}", tag = "credentials",
+#[utoipa::path(put, path = "/v1/webhook-endpoints/{provider}", operation_id = "webhook_endpoints_set", tag = "credentials",
     request_body = EndpointState, params(("provider" = String, Path)),
     security(("api_key" = [])), responses(
     (status = 204),

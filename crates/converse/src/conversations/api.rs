@@ -82,7 +82,7 @@ where
 
 /// The conversations, those with the latest messages first
 #[utoipa::path(
-    get, path = "/v1/conversations", tag = "conversations", params(PageQuery, Filter),
+    get, path = "/v1/conversations", operation_id = "conversations_list", tag = "conversations", params(PageQuery, Filter),
     responses(
         (status = 200, body = Page<Conversation>),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "No valid key"),
@@ -107,7 +107,7 @@ async fn list(
 
 /// One conversation
 #[utoipa::path(
-    get, path = "/v1/conversations/{conversation}", tag = "conversations",
+    get, path = "/v1/conversations/{conversation}", operation_id = "conversations_get", tag = "conversations",
     params(("conversation" = String, Path, description = "`cnv_…`")),
     responses(
         (status = 200, body = Conversation),
@@ -130,7 +130,7 @@ async fn get(
 
 /// The messages of a conversation, newest first
 #[utoipa::path(
-    get, path = "/v1/conversations/{conversation}/messages", tag = "conversations",
+    get, path = "/v1/conversations/{conversation}/messages", operation_id = "conversations_messages", tag = "conversations",
     params(("conversation" = String, Path, description = "`cnv_…`"), PageQuery),
     responses(
         (status = 200, body = Page<Message>),

@@ -64,7 +64,7 @@ where
 
 /// One message
 #[utoipa::path(
-    get, path = "/v1/messages/{message}", tag = "messages",
+    get, path = "/v1/messages/{message}", operation_id = "messages_get", tag = "messages",
     params(("message" = String, Path, description = "`msg_…`")),
     responses(
         (status = 200, body = Message),
@@ -86,7 +86,7 @@ async fn get(
 
 /// Send a message in a conversation
 #[utoipa::path(
-    post, path = "/v1/conversations/{conversation}/messages", tag = "messages",
+    post, path = "/v1/conversations/{conversation}/messages", operation_id = "messages_reply", tag = "messages",
     params(
         ("conversation" = String, Path, description = "`cnv_…`"),
         ("Idempotency-Key" = Option<String>, Header, description = "At most 255 visible ASCII characters"),
@@ -121,7 +121,7 @@ async fn send(
 
 /// Send a message to somebody
 #[utoipa::path(
-    post, path = "/v1/messages", tag = "messages",
+    post, path = "/v1/messages", operation_id = "messages_send", tag = "messages",
     params(("Idempotency-Key" = Option<String>, Header, description = "At most 255 visible ASCII characters")),
     request_body = FirstText,
     responses(

@@ -30,7 +30,7 @@ where
 ///
 /// Newest first. `state=dead` lists the dead letters: jobs that failed for good and wait to be
 /// replayed.
-#[utoipa::path(get, path = "/v1/jobs", operation_id = "list_jobs", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs", operation_id = "jobs_list", tag = "jobs",
     params(JobFilter, PageQuery),
     responses(
         (status = 200, body = Page<Job>),
@@ -51,7 +51,7 @@ async fn list(
 }
 
 /// Look at a job
-#[utoipa::path(get, path = "/v1/jobs/{job}", operation_id = "get_job", tag = "jobs",
+#[utoipa::path(get, path = "/v1/jobs/{job}", operation_id = "jobs_get", tag = "jobs",
     params(("job" = String, Path, description = "The job's id, `job_…`")),
     responses(
         (status = 200, body = Job),
@@ -70,7 +70,7 @@ async fn get(access: Access<JobsRead>, Path(id): Path<JobId>) -> Result<Json<Job
 /// Replay a dead job
 ///
 /// It becomes ready again, with all its attempts before it.
-#[utoipa::path(post, path = "/v1/jobs/{job}/replay", operation_id = "replay_job", tag = "jobs",
+#[utoipa::path(post, path = "/v1/jobs/{job}/replay", operation_id = "jobs_replay", tag = "jobs",
     params(("job" = String, Path, description = "The job's id, `job_…`")),
     responses(
         (status = 202, body = Job, description = "Ready to run"),
