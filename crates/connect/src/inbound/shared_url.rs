@@ -35,23 +35,28 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
         Err(malformed) => return Ok(Outcome::Refused(Refusal::Malformed(malformed.code()))),
     };
     let total = children.len();
-    let (by_tenant, unrouted) = route(db, arrival, children).await?;
+    // What no tenant takes is kept for staff if any tenant vouches for the body, because then the
+    // whole delivery is acknowledged.
+    let (by_tenant, mut left_over) = route(db, arrival, children).await?;
     let mut refusal = Refusal::Unrouted;
     let mut last_verified = None;
     for (tenant, children) in by_tenant.into_values() {
         let Some(access) = Access::for_endpoint(db, tenant, &arrival.provider.id) else {
             refusal = Refusal::UnknownTenant;
+            left_over.extend(children);
             continue;
         };
         let account = connect.account(&access, &arrival.provider.id).await?;
         if account.endpoint_enabled != Some(true) {
             refusal = Refusal::EndpointClosed;
+            left_over.extend(children);
             continue;
         }
         let slot = match verify(connect, &access, &account, arrival).await? {
             Ok(slot) => slot,
             Err(reason) => {
                 refusal = reason;
+                left_over.extend(children);
                 continue;
             }
         };
@@ -62,16 +67,14 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
         let (own, foreign): (Vec<_>, Vec<_>) = children.into_iter().partition(|child| {
             assert_tenant(&child.identifiers, &account.identifiers) == Assertion::Owned
         });
-        if !foreign.is_empty() {
-            deliver::quarantine(&access, arrival, false, &foreign, "foreign_identifier").await?;
-        }
         deliver::store(&access, arrival, own, slot, whole && foreign.is_empty()).await?;
+        left_over.extend(foreign);
         last_verified = Some(access);
     }
     match last_verified {
         Some(access) => {
-            if !unrouted.is_empty() {
-                deliver::quarantine(&access, arrival, false, &unrouted, "unrouted").await?;
+            if !left_over.is_empty() {
+                deliver::quarantine(&access, arrival, false, &left_over, "no_tenant").await?;
             }
             Ok(Outcome::Accepted)
         }

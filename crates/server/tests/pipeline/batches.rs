@@ -73,6 +73,9 @@ async fn a_tenant_that_cannot_verify_the_batch_gets_nothing_of_it() {
     assert_eq!(events_of(&node, "globex").await, 0);
     assert_eq!(held_by(&node, "acme", OF_GLOBEX).await, 0);
     assert_eq!(held_by(&node, "globex", OF_GLOBEX).await, 0);
+    // The delivery was acknowledged, so the part that nobody took is kept for staff.
+    let kept = "SELECT count(*) FROM control.quarantined_event WHERE reason = 'no_tenant'";
+    assert_eq!(node.number(kept).await, 1);
     node.stop().await;
 }
 
@@ -110,7 +113,7 @@ async fn an_unknown_number_beside_a_known_one_is_quarantined() {
     node.settled().await;
     assert_eq!(events_of(&node, "acme").await, 1);
     assert_eq!(held_by(&node, "acme", OF_GLOBEX).await, 0);
-    let unrouted = "SELECT count(*) FROM control.quarantined_event WHERE reason = 'unrouted'";
+    let unrouted = "SELECT count(*) FROM control.quarantined_event WHERE reason = 'no_tenant'";
     assert_eq!(node.number(unrouted).await, 1);
 
     let unknown = Delivery::new()
