@@ -177,7 +177,7 @@ async fn check_database(report: &mut Report, server: &Server) {
     match inspect::roles(server).await {
         Ok(faults) if faults.is_empty() => report.good(
             "roles",
-            "five login roles, none of them above row-level security",
+            "six login roles, none of them above row-level security",
         ),
         Ok(faults) => report.fault(
             "roles",
