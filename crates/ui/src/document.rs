@@ -51,6 +51,7 @@ impl Document<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     script nonce=(self.nonce) { (PreEscaped(assets::EARLY_SCRIPT)) }
+                    link rel="icon" type="image/svg+xml" href=(assets::url("icon.svg"));
                     link rel="stylesheet" href=(assets::url("ui.css"));
                     (self.brand.style(self.nonce))
                     script type="module" src=(assets::url("app.js")) {}

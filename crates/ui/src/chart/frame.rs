@@ -55,6 +55,9 @@ impl Data {
                         line.grid.zero[*tick == 0.0] x1="0" x2="100%" y1=(height) y2=(height) {}
                     }
                     (marks)
+                    @if self.labels.is_empty() || self.series.is_empty() {
+                        text x="50%" y="50%" dy="4" text-anchor="middle" { "No data yet" }
+                    }
                     line.chart-rule x1="0" x2="0" y1="0" y2="100%" visibility="hidden" {}
                 }
                 svg.chart-x aria-hidden="true" {
