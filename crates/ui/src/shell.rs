@@ -58,7 +58,7 @@ impl Shell {
             }
             div.app {
                 // A popover on narrow screens, which opens without any script; a column on wide ones.
-                div.sidebar #sidebar popover { (self.sidebar()) }
+                div.sidebar #sidebar popover { div.sidebar-content { (self.sidebar()) } }
                 div.column {
                     (self.topbar())
                     main #main tabindex="-1" { (page.content()) }

@@ -1,5 +1,7 @@
 //! What pages load: that all of it is there, how it is kept, and how much it is.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use axum::{
     Router,
     body::{Body, to_bytes},

@@ -1,6 +1,8 @@
 //! WCAG AA, computed for every pair of text and background that the style sheet's tokens make, in both
 //! themes.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::collections::BTreeMap;
 
 use ui::Colour;

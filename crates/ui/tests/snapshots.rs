@@ -1,5 +1,7 @@
 //! The HTML of components, reviewed.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use maud::{Markup, Render, html};
 use time::{Duration, macros::datetime};
 use ui::*;
