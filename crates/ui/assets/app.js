@@ -22,6 +22,15 @@ showTheme(stored());
 // Toasts. The region is watched by screen readers for what is added to it, so flashes that came with
 // the page are taken out and put back.
 const toasts = document.querySelector("[data-toasts]");
+// Good news goes by itself, unless somebody points at it; bad news stays until it is dismissed.
+const leave = (toast) => {
+  if (!toast.classList.contains("success")) return;
+  const timer = setInterval(() => {
+    if (toast.matches(":hover, :focus-within")) return;
+    clearInterval(timer);
+    toast.remove();
+  }, 6000);
+};
 const announce = (text, tone = "success") => {
   const toast = document.createElement("div");
   toast.className = `toast ${tone}`;
@@ -29,12 +38,13 @@ const announce = (text, tone = "success") => {
   words.textContent = text;
   toast.append(words);
   toasts?.append(toast);
-  setTimeout(() => toast.remove(), 4000);
+  leave(toast);
 };
 if (toasts?.childElementCount) {
   const flashes = [...toasts.children];
   toasts.replaceChildren();
   requestAnimationFrame(() => toasts.append(...flashes));
+  flashes.forEach(leave);
 }
 
 const copy = async (button) => {
@@ -104,8 +114,6 @@ addEventListener("pageshow", (event) => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   for (const busy of document.querySelectorAll("[aria-busy]")) busy.removeAttribute("aria-busy");
 });
-
-document.querySelector("[data-focus]")?.focus();
 
 // What few pages or few people use is loaded when it is.
 const palette = byId("palette");

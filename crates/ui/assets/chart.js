@@ -9,6 +9,8 @@ for (const chart of document.querySelectorAll("[data-chart]")) {
   const keys = [...chart.querySelectorAll(".legend .key")];
   const rows = [...chart.querySelectorAll("tbody tr")];
   let at = -1;
+  // Its label says the same; as a tooltip it would cover the readout.
+  plot.querySelector("title")?.remove();
 
   const line = (...parts) => {
     const words = document.createElement("p");

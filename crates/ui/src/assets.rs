@@ -16,6 +16,7 @@ use axum::{
 };
 
 const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// A file that pages load.
@@ -26,7 +27,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset {
         name: "ui.css",
         kind: CSS,
@@ -54,6 +55,11 @@ const ASSETS: [Asset; 4] = [
         kind: JS,
         content: include_str!("../assets/chart.js"),
     },
+    Asset {
+        name: "icon.svg",
+        kind: SVG,
+        content: include_str!("../assets/icon.svg"),
+    },
 ];
 
 /// Runs before the first paint, inlined with the page's nonce: a theme that arrives later flashes.
@@ -65,8 +71,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     hex::encode(&digest(&SHA256, all.as_bytes()).as_ref()[..8])
 });
 
-/// The address of the file with this name. The names are `ui.css`, `app.js`, `palette.js` and
-/// `chart.js`.
+/// The address of the file with this name. The names are `ui.css`, `app.js`, `palette.js`,
+/// `chart.js` and `icon.svg`.
 pub fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *VERSION)
 }

@@ -27,17 +27,16 @@ impl Brand {
         let Some(colour) = self.colour else {
             return Markup::default();
         };
-        let (on_light, on_dark) = (
-            colour.readable_on(&LIGHT, 4.5),
-            colour.readable_on(&DARK, 4.5),
-        );
+        let [soft_light, soft_dark] = soft(colour);
+        let on_light = colour.readable_on(&[LIGHT[0], LIGHT[1], soft_light], 4.5);
+        let on_dark = colour.readable_on(&[DARK[0], DARK[1], soft_dark], 4.5);
         let style = format!(
             ":root{{--accent:light-dark({on_light},{on_dark});--fill:{colour};--fill-hover:{};\
              --on-fill:{};--soft:light-dark({},{})}}",
             colour.mixed(hover_of(colour), 0.12),
             colour.ink(),
-            colour.mixed(Colour::WHITE, 0.92),
-            colour.mixed(Colour::new(0x17, 0x18, 0x1c), 0.82),
+            soft_light,
+            soft_dark,
         );
         html! { style nonce=(nonce) { (PreEscaped(style)) } }
     }
@@ -55,6 +54,14 @@ impl Brand {
             }
         }
     }
+}
+
+/// A hint of the colour over white and over the dark surface, on which it is also written.
+fn soft(colour: Colour) -> [Colour; 2] {
+    [
+        colour.mixed(Colour::WHITE, 0.92),
+        colour.mixed(Colour::new(0x17, 0x18, 0x1c), 0.82),
+    ]
 }
 
 /// Away from the ink, so that hovering never lowers the contrast of the words.
@@ -78,10 +85,12 @@ mod tests {
             let colour: Colour = text.parse().unwrap();
             let hover = colour.mixed(hover_of(colour), 0.12);
             assert!(hover.contrast(colour.ink()) >= 4.5, "{text}");
-            for (shade, surfaces) in [
-                (colour.readable_on(&LIGHT, 4.5), LIGHT),
-                (colour.readable_on(&DARK, 4.5), DARK),
+            let [soft_light, soft_dark] = soft(colour);
+            for surfaces in [
+                [LIGHT[0], LIGHT[1], soft_light],
+                [DARK[0], DARK[1], soft_dark],
             ] {
+                let shade = colour.readable_on(&surfaces, 4.5);
                 for surface in surfaces {
                     assert!(
                         shade.contrast(surface) >= 4.5,

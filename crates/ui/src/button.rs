@@ -33,6 +33,7 @@ pub struct Button {
     is_icon_only: bool,
     is_small: bool,
     is_disabled: bool,
+    is_download: bool,
     href: Option<String>,
     dialog: Option<String>,
     value: Option<(String, String)>,
@@ -48,6 +49,7 @@ impl Button {
             is_icon_only: false,
             is_small: false,
             is_disabled: false,
+            is_download: false,
             href: None,
             dialog: None,
             value: None,
@@ -107,6 +109,13 @@ impl Button {
         self
     }
 
+    /// The link leads to a file. Such links are not fetched ahead.
+    #[must_use]
+    pub fn download(mut self) -> Self {
+        self.is_download = true;
+        self
+    }
+
     /// Opens the dialog with this id, which must be on the same page.
     #[must_use]
     pub fn opening(mut self, dialog: impl Into<String>) -> Self {
@@ -151,6 +160,7 @@ impl Render for Button {
             @match (&self.href, &self.dialog) {
                 (Some(href), dialog) if !self.is_disabled => {
                     a class=(self.classes()) href=(link::safe(href)) data-dialog=[dialog]
+                        download[self.is_download]
                         aria-label=[tooltip] title=[tooltip] { (content) }
                 }
                 // A link that leads nowhere stays a button, so that it can be announced as disabled.

@@ -25,7 +25,7 @@ impl Dialog {
 impl Render for Dialog {
     fn render(&self) -> Markup {
         html! {
-            dialog id=(self.id) aria-labelledby={ (self.id) "-title" } closedby="any" {
+            dialog id=(self.id) aria-labelledby={ (self.id) "-title" } {
                 header.dialog-head {
                     h2 id={ (self.id) "-title" } { (self.title) }
                     // Closes without any script: the form's method is the dialog's own.
@@ -103,7 +103,7 @@ impl Confirm {
             @if let Some(typed) = &self.typed {
                 (Field::text(CONFIRMATION, format!("Type {typed} to confirm"))
                     .id(format!("{id}-{CONFIRMATION}")).pattern(literal_pattern(typed))
-                    .autocomplete("off").error(self.error.as_ref()))
+                    .autocomplete("off").autofocus().error(self.error.as_ref()))
             }
         };
         let buttons = html! { (Button::danger(&self.button)) (cancel) };

@@ -24,9 +24,9 @@ impl Theme {
     }
 }
 
-/// Tells browsers that can to fetch a page when its link is about to be pressed. Links that act,
-/// download or lead elsewhere are left alone.
-const SPECULATION: &str = r#"{"prefetch":[{"source":"document","where":{"and":[{"href_matches":"/*"},{"not":{"selector_matches":"[download],[rel~=nofollow],[data-no-prefetch]"}}]},"eagerness":"moderate"}]}"#;
+/// Tells browsers that can to fetch a page when its link is about to be pressed. Links elsewhere,
+/// downloads and links with `rel="nofollow"` are left alone.
+const SPECULATION: &str = r#"{"prefetch":[{"source":"document","where":{"and":[{"href_matches":"/*"},{"not":{"selector_matches":"[download],[rel~=nofollow]"}}]},"eagerness":"moderate"}]}"#;
 
 pub(crate) struct Document<'a> {
     pub title: &'a str,
@@ -51,6 +51,7 @@ impl Document<'_> {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     script nonce=(self.nonce) { (PreEscaped(assets::EARLY_SCRIPT)) }
+                    link rel="icon" type="image/svg+xml" href=(assets::url("icon.svg"));
                     link rel="stylesheet" href=(assets::url("ui.css"));
                     (self.brand.style(self.nonce))
                     script type="module" src=(assets::url("app.js")) {}

@@ -119,7 +119,7 @@ impl Render for Form {
 
 fn error_summary(errors: &[(String, String)]) -> Markup {
     html! {
-        div.notice.danger role="alert" tabindex="-1" autofocus data-focus {
+        div.notice.danger role="alert" tabindex="-1" autofocus {
             (crate::Icon::Alert)
             div {
                 p.notice-title {

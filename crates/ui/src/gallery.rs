@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 use crate::{Button, Icon, Page, PageHeader, Query, Tabs};
 
 /// The gallery at the address of `query`, whose sorting and filters its sample table shows. Times are
-/// told relative to `now`.
+/// told relative to `now`. With `refused=true` one of its forms lists what is wrong and takes focus,
+/// as it does on real pages; here that would move everybody away from the top.
 pub fn page(query: &Query, now: OffsetDateTime) -> Page {
     let body = html! {
         (PageHeader::new("Design system")
@@ -33,7 +34,7 @@ pub fn page(query: &Query, now: OffsetDateTime) -> Page {
             (part("figures", "Figures", data::figures()))
             (part("lists", "Lists", data::lists(query, now)))
             (part("values", "Values", data::values(now)))
-            (part("forms", "Forms", forms::forms()))
+            (part("forms", "Forms", forms::forms(query)))
             (part("controls", "Controls", controls::controls()))
             (part("states", "States", states::states()))
         }

@@ -58,7 +58,7 @@ impl Shell {
             }
             div.app {
                 // A popover on narrow screens, which opens without any script; a column on wide ones.
-                div.sidebar #sidebar popover { (self.sidebar()) }
+                div.sidebar #sidebar popover { div.sidebar-content { (self.sidebar()) } }
                 div.column {
                     (self.topbar())
                     main #main tabindex="-1" { (page.content()) }
@@ -89,8 +89,8 @@ impl Shell {
                 }
                 a.top-brand href=(link::safe(&self.home)) { (self.brand.mark(&self.product)) }
                 button.search-button.needs-script type="button" command="show-modal" commandfor="palette"
-                    aria-keyshortcuts="Control+K Meta+K" aria-label="Search or jump to" {
-                    (Icon::Search) span { "Search or jump to…" } kbd { "Ctrl K" }
+                    aria-keyshortcuts="Control+K Meta+K" {
+                    (Icon::Search) span { "Search or jump to…" } kbd aria-hidden="true" { "Ctrl K" }
                 }
                 span.spacer {}
                 button.button.quiet.icon-only.needs-script.help-button type="button" command="show-modal"
@@ -104,7 +104,8 @@ impl Shell {
         let person = &self.person;
         html! {
             details.menu name="menu" {
-                summary.avatar-button aria-label={ "Account of " (person.name) } {
+                summary.avatar-button {
+                    span.visually-hidden { "Account of " (person.name) }
                     span.avatar aria-hidden="true" { (initials(&person.name)) }
                 }
                 div.menu-panel.end {

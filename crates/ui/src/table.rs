@@ -46,6 +46,14 @@ impl Column {
         self.is_hidden = true;
         self
     }
+
+    fn side(&self) -> Option<&'static str> {
+        match (self.is_number, self.is_hidden) {
+            (true, _) => Some("number"),
+            (_, true) => Some("end-cell"),
+            _ => None,
+        }
+    }
 }
 
 /// Rows of cells under columns. Scrolls sideways within itself where the screen is narrow.
@@ -128,7 +136,7 @@ impl Table {
             .map(|(query, name)| (query.order_of(name), query.sorted_by(name).href()));
         let order = sorted.as_ref().and_then(|(order, _)| *order);
         html! {
-            th scope="col" class=[column.is_number.then_some("number")]
+            th scope="col" class=[column.side()]
                 aria-sort=[order.map(|order| match order {
                     Order::Ascending => "ascending",
                     Order::Descending => "descending",
@@ -154,12 +162,7 @@ impl Table {
 
 impl Render for Table {
     fn render(&self) -> Markup {
-        let is_number = |index: usize| {
-            let column = self.columns.get(index);
-            column
-                .is_some_and(|column| column.is_number)
-                .then_some("number")
-        };
+        let side = |index: usize| self.columns.get(index).and_then(Column::side);
         html! {
             @if let (true, Some(empty)) = (self.rows.is_empty(), &self.empty) {
                 (empty)
@@ -173,7 +176,7 @@ impl Render for Table {
                             @for row in &self.rows {
                                 tr class=[row.href.as_ref().map(|_| "linked")] {
                                     @for (index, cell) in row.cells.iter().enumerate() {
-                                        td class=[is_number(index)] {
+                                        td class=[side(index)] {
                                             @match &row.href {
                                                 Some(href) if index == 0 => a.row-link href=(link::safe(href)) { (cell) },
                                                 _ => (cell),

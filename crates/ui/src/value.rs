@@ -91,7 +91,8 @@ impl Render for ShownSecret {
             } @else {
                 div.secret {
                     details {
-                        summary aria-label={ "Show or hide the " (self.what) } {
+                        summary {
+                            span.visually-hidden { "Show or hide the " (self.what) }
                             (Icon::Eye) span.mask aria-hidden="true" { "••••••••••••••••" }
                         }
                         code.secret-value { (self.value) }
@@ -125,7 +126,7 @@ impl Render for CodeBlock {
             figure.code-block {
                 figcaption { (self.title) (copy_button("code", &self.text)) }
                 // Can be scrolled by keyboard, so it takes focus.
-                pre tabindex="0" aria-label=(self.title) { code { (self.text) } }
+                pre tabindex="0" role="region" aria-label=(self.title) { code { (self.text) } }
             }
         }
     }

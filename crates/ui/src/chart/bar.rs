@@ -87,7 +87,7 @@ impl BarChart {
                 } else {
                     (0.0, value, series)
                 };
-                let (top, bottom) = (scale.from_top(from.max(to)), scale.from_top(from.min(to)));
+                let (top, bottom) = (scale.depth(from.max(to)), scale.depth(from.min(to)));
                 bars.push(Bar {
                     series,
                     x: left + width * column as f64,
@@ -144,7 +144,7 @@ mod tests {
         let chart = BarChart::new("t", "a", ["x", "y"]).series("one", [10.0, -10.0]);
         let scale = chart.scale();
         let bars = chart.bars(&scale);
-        assert_eq!(bars[0].y + bars[0].height, scale.from_top(0.0));
-        assert_eq!(bars[1].y, scale.from_top(0.0));
+        assert_eq!(bars[0].y + bars[0].height, scale.depth(0.0));
+        assert_eq!(bars[1].y, scale.depth(0.0));
     }
 }

@@ -41,7 +41,7 @@ impl Data {
             div.chart-frame {
                 svg.chart-y aria-hidden="true" {
                     @for tick in &ticks {
-                        text x="100%" y=(percent(scale.from_top(*tick))) dy="4" text-anchor="end" {
+                        text x="100%" y=(percent(scale.depth(*tick))) dy="4" text-anchor="end" {
                             (short(*tick)) (self.unit)
                         }
                     }
@@ -51,10 +51,13 @@ impl Data {
                     title { (self.title) }
                     desc { (self.about) }
                     @for tick in &ticks {
-                        @let height = percent(scale.from_top(*tick));
+                        @let height = percent(scale.depth(*tick));
                         line.grid.zero[*tick == 0.0] x1="0" x2="100%" y1=(height) y2=(height) {}
                     }
                     (marks)
+                    @if self.labels.is_empty() || self.series.is_empty() {
+                        text x="50%" y="50%" dy="4" text-anchor="middle" { "No data yet" }
+                    }
                     line.chart-rule x1="0" x2="0" y1="0" y2="100%" visibility="hidden" {}
                 }
                 svg.chart-x aria-hidden="true" {

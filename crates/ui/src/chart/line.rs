@@ -55,12 +55,12 @@ impl Render for LineChart {
         let path = |values: &[f64]| {
             let points = values.iter().enumerate().map(|(index, value)| {
                 let letter = if index == 0 { 'M' } else { 'L' };
-                let (x, y) = (data.middle(index), scale.from_top(*value));
+                let (x, y) = (data.middle(index), scale.depth(*value));
                 format!("{letter}{} {}", plain(x, 2), plain(y, 2))
             });
             points.collect::<String>()
         };
-        let floor = plain(scale.from_top(0.0), 2);
+        let floor = plain(scale.depth(0.0), 2);
         let marks = html! {
             svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%" overflow="visible" {
                 @for (index, series) in data.series.iter().enumerate() {

@@ -35,8 +35,8 @@ impl Scale {
             .collect()
     }
 
-    /// The height of a value in percent from the top.
-    pub(super) fn from_top(&self, value: f64) -> f64 {
+    /// How far a value lies below the top, in percent.
+    pub(super) fn depth(&self, value: f64) -> f64 {
         (self.highest - value) / (self.highest - self.lowest) * 100.0
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     fn every_value_lies_within_its_axis() {
         for value in [1e-9, 0.013, 1.0, 7.7, 99.0, 1e5 + 1.0, 3.3e12, -4.2] {
             let scale = Scale::of([value]);
-            let height = scale.from_top(value);
+            let height = scale.depth(value);
             assert!((0.0..=100.0).contains(&height), "{value} at {height}");
             assert!((3..=6).contains(&scale.ticks().len()), "{value}");
         }

@@ -160,7 +160,7 @@ impl Render for Radios {
     fn render(&self) -> Markup {
         let group = field_id(&self.name);
         html! {
-            fieldset.radios id=(group) aria-describedby=[self.notes.ids(&group)] {
+            fieldset.radios id=(group) tabindex="-1" aria-describedby=[self.notes.ids(&group)] {
                 legend { (self.legend) }
                 @for option in &self.options {
                     @let id = format!("{group}-{}", option.value);
@@ -185,33 +185,61 @@ impl Render for Radios {
 #[derive(Clone, Debug)]
 pub struct Fieldset {
     legend: String,
+    name: Option<String>,
     body: Markup,
-    hint: Option<String>,
+    notes: Notes,
 }
 
 impl Fieldset {
     pub fn new(legend: impl Into<String>, body: Markup) -> Self {
         Self {
             legend: legend.into(),
+            name: None,
             body,
-            hint: None,
+            notes: Notes::default(),
         }
     }
 
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.notes.hint = Some(hint.into());
+        self
+    }
+
+    /// For boxes that share a name: what is wrong with the choice as a whole, to which the form's list
+    /// of errors links.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>, error: Option<impl Into<String>>) -> Self {
+        self.name = Some(name.into());
+        self.notes.error = error.map(Into::into);
         self
     }
 }
 
 impl Render for Fieldset {
     fn render(&self) -> Markup {
+        let named = self.name.as_deref().map(field_id);
+        let hint = Notes {
+            hint: self.notes.hint.clone(),
+            error: None,
+        };
+        let error = Notes {
+            hint: None,
+            error: self.notes.error.clone(),
+        };
         html! {
-            fieldset.group {
-                legend { (self.legend) }
-                @if let Some(hint) = &self.hint { p.hint { (hint) } }
-                (self.body)
+            @match &named {
+                Some(id) => fieldset.group id=(id) tabindex="-1" aria-describedby=[self.notes.ids(id)] {
+                    legend { (self.legend) }
+                    (hint.render(id))
+                    (self.body)
+                    (error.render(id))
+                },
+                None => fieldset.group {
+                    legend { (self.legend) }
+                    @if let Some(hint) = &self.notes.hint { p.hint { (hint) } }
+                    (self.body)
+                },
             }
         }
     }

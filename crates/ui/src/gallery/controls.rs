@@ -33,7 +33,7 @@ pub(super) fn controls() -> Markup {
         (Card::new(html! { div.actions { @for icon in Icon::ALL { (icon) } } }).title("Icons"))
         (Dialog::new("gallery-dialog", "New tenant", Form::post(
             "#controls",
-            Field::text("tenant_name", "Name").render(),
+            Field::text("tenant_name", "Name").autofocus().render(),
             html! { (Button::primary("Create")) },
         ).render()))
         (confirm().dialog("gallery-confirm"))
@@ -57,7 +57,7 @@ fn buttons() -> Markup {
                 (Button::danger("Danger").opening("gallery-confirm")) (Button::quiet("Quiet"))
             }
             div.actions {
-                (Button::primary("Create").icon(Icon::Plus)) (Button::secondary("Export").icon(Icon::Download).to("#export"))
+                (Button::primary("Create").icon(Icon::Plus)) (Button::secondary("Export").icon(Icon::Download).to("/export").download())
                 (Button::danger("Delete").icon(Icon::Trash).to("#delete").opening("gallery-confirm"))
                 (Button::secondary("Settings").icon_only(Icon::Settings))
             }

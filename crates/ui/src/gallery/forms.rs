@@ -2,13 +2,14 @@
 
 use maud::{Markup, Render, html};
 
-use crate::{Button, Card, Checkbox, Field, Fieldset, Form, Icon, Radios};
+use crate::{Button, Card, Checkbox, Field, Fieldset, Form, Icon, Query, Radios};
 
-pub(super) fn forms() -> Markup {
+pub(super) fn forms(query: &Query) -> Markup {
     html! {
         div.columns {
             (Card::new(plain()).title("A form").about("Labels, hints, groups."))
-            (Card::new(refused()).title("A form that was refused"))
+            (Card::new(refused(query.get("refused").is_some())).title("A form that was refused")
+                .actions(html! { (Button::quiet("Show its summary").small().to(query.with("refused", "true").href())) }))
         }
     }
 }
@@ -38,13 +39,14 @@ fn plain() -> Markup {
         .render()
 }
 
-fn refused() -> Markup {
+fn refused(is_summed_up: bool) -> Markup {
     let errors = [
         (
             "colleague",
             "Enter an e-mail address, such as ada@example.com",
         ),
         ("role", "Choose a role"),
+        ("scopes", "Choose at least one scope"),
         ("terms", "The terms have to be accepted"),
     ];
     let wrong = |name| {
@@ -64,13 +66,15 @@ fn refused() -> Markup {
         (Field::url("callback", "Callback").optional().placeholder("https://"))
         (Field::file("logo", "Logo").optional().hint("PNG or SVG, at most 100 kB."))
         (Checkbox::new("terms", "I accept the terms").error(wrong("terms")))
-        (Checkbox::new("scopes", "Read messages").value("messages.read").checked(true))
-        (Checkbox::new("scopes", "Send messages").value("messages.send"))
+        (Fieldset::new("Scopes", html! {
+            (Checkbox::new("scopes", "Read messages").value("messages.read"))
+            (Checkbox::new("scopes", "Send messages").value("messages.send"))
+        }).hint("What the key may do.").named("scopes", wrong("scopes")))
     };
     let buttons =
         html! { (Button::primary("Invite").icon(Icon::Mail)) (Button::quiet("Skip").to("#forms")) };
     Form::post("#forms", body, buttons)
-        .errors(errors)
+        .errors(errors.into_iter().filter(|_| is_summed_up))
         .multipart()
         .render()
 }

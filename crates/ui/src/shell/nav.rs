@@ -106,7 +106,8 @@ pub(super) fn switcher(switcher: &Switcher, brand: &Brand, product: &str) -> Mar
     };
     html! {
         details.menu.switcher name="menu" {
-            summary aria-label={ "Tenant: " (switcher.current) ". Switch" } {
+            summary {
+                span.visually-hidden { "Switch tenant, now " }
                 (shown.mark(product)) (Icon::Updown)
             }
             div.menu-panel {
