@@ -24,7 +24,7 @@ use axum::{
 };
 
 pub use operator::{Operator, OperatorToken};
-pub use session::Person;
+pub use session::{OWNER, Person};
 pub use web::{Visitor, Web};
 
 use crate::{
@@ -46,6 +46,11 @@ impl Actor {
 
     pub fn user(user: UserId) -> Self {
         Self::new("user", user)
+    }
+
+    /// Somebody who has not shown who they are.
+    pub fn stranger() -> Self {
+        Self::new("visitor", "unknown")
     }
 
     /// The actor that a job was stored with.

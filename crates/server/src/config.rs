@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use config::{Environment, File, FileFormat};
+use identity::mail::MailSettings;
 use kernel::secret::Secret;
 use serde::Deserialize;
 
@@ -26,10 +27,13 @@ const ARGUMENTS: [&str; 4] = [
 pub struct Config {
     pub listen: SocketAddr,
     pub public_url: String,
+    pub sign_up: bool,
+    pub proxies: usize,
     pub catalogue: PathBuf,
     pub pg_bin: PathBuf,
     pub database: Database,
     pub operator: Operator,
+    pub mail: Mail,
     pub worker: Worker,
     pub log: Log,
     #[serde(default)]
@@ -49,6 +53,14 @@ pub struct Database {
 #[serde(deny_unknown_fields)]
 pub struct Operator {
     pub token: Secret,
+    pub second_factor: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub smtp_url: Secret,
+    pub from: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -144,7 +156,19 @@ impl Config {
             token.is_empty() || token.len() >= 32,
             "operator.token: must be at least 32 characters"
         );
+        anyhow::ensure!(
+            self.mail.smtp_url.expose().is_empty() || !self.mail.from.is_empty(),
+            "mail.from: has to say whom mail is from, as in `Freehold <no-reply@example.com>`"
+        );
         Ok(self)
+    }
+
+    /// How mail leaves, where it does.
+    pub fn mail(&self) -> Option<MailSettings> {
+        (!self.mail.smtp_url.expose().is_empty()).then(|| MailSettings {
+            smtp_url: self.mail.smtp_url.clone(),
+            from: self.mail.from.clone(),
+        })
     }
 
     pub fn database_url(&self) -> Option<&str> {
@@ -216,6 +240,8 @@ mod tests {
             ("FREEHOLD_LOG__FORMAT", "xml", "log.format"),
             ("FREEHOLD_PUBLIC_URL", "ftp://x", "public_url"),
             ("FREEHOLD_OPERATOR__TOKEN", "short", "operator.token"),
+            ("FREEHOLD_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
+            ("FREEHOLD_SIGN_UP", "perhaps", "sign_up"),
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
         ] {
             let error = format!("{:#}", load(&[(name, value)]).expect_err(name));
@@ -227,5 +253,11 @@ mod tests {
     fn secrets_do_not_show() {
         let config = load(&[("DATABASE_URL", "postgres://u:hunter22@h/d")]).expect("loads");
         assert!(!format!("{config:?}").contains("hunter22"));
+        let config = load(&[
+            ("FREEHOLD_MAIL__SMTP_URL", "smtps://u:hunter22@h"),
+            ("FREEHOLD_MAIL__FROM", "a@b.c"),
+        ])
+        .expect("loads");
+        assert!(!format!("{:?} {:?}", config, config.mail()).contains("hunter22"));
     }
 }

@@ -4,9 +4,13 @@ mod docs;
 mod health;
 mod layers;
 
-use axum::{Router, extract::FromRef, middleware};
+use axum::{Extension, Router, extract::FromRef, middleware};
 use connect::Connect;
-use kernel::{Db, access::OperatorToken};
+use identity::people::People;
+use kernel::{
+    Db,
+    access::{OperatorToken, Web},
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
@@ -21,20 +25,30 @@ use crate::program::Program;
 pub struct AppState {
     db: Db,
     connect: Connect,
+    people: People,
+    web: Web,
     operator_token: OperatorToken,
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
 
 impl AppState {
-    pub fn new(program: &Program, readiness: Readiness, metrics: PrometheusHandle) -> Self {
-        Self {
+    /// # Errors
+    /// When the public URL is none.
+    pub fn new(
+        program: &Program,
+        readiness: Readiness,
+        metrics: PrometheusHandle,
+    ) -> kernel::Result<Self> {
+        Ok(Self {
             db: program.db.clone(),
             connect: program.connect.clone(),
+            people: program.people.clone(),
+            web: program.web()?,
             operator_token: program.token(),
             readiness,
             metrics,
-        }
+        })
     }
 }
 
@@ -47,6 +61,12 @@ impl FromRef<AppState> for Db {
 impl FromRef<AppState> for Connect {
     fn from_ref(state: &AppState) -> Self {
         state.connect.clone()
+    }
+}
+
+impl FromRef<AppState> for People {
+    fn from_ref(state: &AppState) -> Self {
+        state.people.clone()
     }
 }
 
@@ -97,6 +117,7 @@ pub fn router(state: AppState) -> Router {
     .merge(docs::routes(document))
     .fallback(layers::not_found)
     .method_not_allowed_fallback(layers::method_not_allowed)
+    .layer(Extension(state.web.clone()))
     .layer(CatchPanicLayer::custom(layers::panicked))
     .layer(middleware::from_fn(layers::headers))
     .layer(middleware::from_fn(layers::correlate))

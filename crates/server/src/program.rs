@@ -11,9 +11,10 @@ use std::{
 
 use anyhow::Context;
 use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
+use identity::people::{self, People};
 use kernel::{
     Db,
-    access::OperatorToken,
+    access::{OperatorToken, Web},
     bus,
     db::{self, Server},
     jobs::Registry,
@@ -35,6 +36,7 @@ pub struct Program {
     pub config: Config,
     pub db: Db,
     pub connect: Connect,
+    pub people: People,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
     database: Database,
@@ -129,6 +131,14 @@ impl Program {
         )?;
         connect.follow(bus::listen(&db));
 
+        let people = People::new(
+            &db,
+            people::Settings {
+                public_url: config.public_url.clone(),
+                sign_up: config.sign_up,
+            },
+        );
+
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
@@ -137,6 +147,7 @@ impl Program {
             config,
             db,
             connect,
+            people,
             registry: Arc::new(registry),
             operator_token,
             database,
@@ -149,6 +160,16 @@ impl Program {
 
     pub fn token(&self) -> OperatorToken {
         OperatorToken::new(&self.operator_token)
+    }
+
+    /// How browsers reach this installation.
+    pub fn web(&self) -> kernel::Result<Web> {
+        let config = &self.config;
+        Web::new(
+            &config.public_url,
+            config.proxies,
+            config.operator.second_factor,
+        )
     }
 
     /// Ends the connections and, where it is ours, the database server.

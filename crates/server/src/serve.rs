@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use identity::mail::Sender;
 use kernel::{
     jobs::{Worker, WorkerOptions},
     telemetry::metric,
@@ -25,6 +26,7 @@ pub struct Node {
     program: Program,
     readiness: Readiness,
     worker: Option<Worker>,
+    mail: Option<Sender>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -41,7 +43,11 @@ impl Node {
     pub async fn start_on(program: Program, listener: TcpListener) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let readiness = Readiness::ready();
-        let state = AppState::new(&program, readiness.clone(), metrics()?);
+        let state = AppState::new(&program, readiness.clone(), metrics()?)?;
+        let mail = match program.config.mail() {
+            Some(settings) => Some(Sender::start(&program.db, &settings)?),
+            None => None,
+        };
         let worker = (program.config.worker.concurrency > 0).then(|| {
             let options = WorkerOptions {
                 concurrency: program.config.worker.concurrency,
@@ -50,7 +56,8 @@ impl Node {
             Worker::start(&program.db, program.registry.clone(), options)
         });
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, http::router(state)).with_graceful_shutdown(async {
+        let service = http::router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let server = axum::serve(listener, service).with_graceful_shutdown(async {
             // An error means that the sender is gone, which is an end as well.
             let _ = stopped.await;
         });
@@ -60,6 +67,7 @@ impl Node {
             program,
             readiness,
             worker,
+            mail,
             stop,
             server,
         })
@@ -84,6 +92,9 @@ impl Node {
         }
         if let Some(worker) = self.worker {
             worker.drain(DRAIN).await;
+        }
+        if let Some(mail) = self.mail {
+            mail.stop().await;
         }
         self.program.close().await
     }

@@ -78,6 +78,12 @@ pub async fn run(
     public_url(&mut report, &config);
     data_folder(&mut report, &config.data);
     keyring(&mut report, &config.data);
+    if config.mail().is_none() {
+        report.hint(
+            "mail",
+            "is not sent: invitations and links wait until mail.smtp_url is set",
+        );
+    }
     match Database::open(&config).await {
         Err(error) => {
             report.fault(

@@ -81,7 +81,7 @@ pub const FALLBACK: [&str; 2] = ["/", "/{*__private__axum_fallback}"];
 /// Every path that the router knows. axum shows them in its debugging output and nowhere else.
 pub fn routed(node: &TestNode) -> BTreeSet<String> {
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let state = AppState::new(node.program(), Readiness::ready(), metrics);
+    let state = AppState::new(node.program(), Readiness::ready(), metrics).expect("a public URL");
     let text = format!("{:?}", http::router(state));
     let paths: BTreeSet<String> = text
         .split("RouteId(")
