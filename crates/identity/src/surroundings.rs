@@ -1,10 +1,6 @@
 //! What the consoles show around every page: who is signed in and where they may go.
 
-use kernel::{
-    Result,
-    access::Person,
-    permission::Roles,
-};
+use kernel::{Result, access::Person, permission::Roles};
 
 /// A signed-in person as the consoles' frame shows them.
 #[derive(Clone, Debug)]

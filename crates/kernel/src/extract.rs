@@ -76,7 +76,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
                 Err(Error::TooLarge { limit: BODY_LIMIT })
             }
             // Not the rejection's own text, which may quote what was typed.
-            Err(_) => Err(Error::invalid("the form lacks a field or has one that does not fit")),
+            Err(_) => Err(Error::invalid(
+                "the form lacks a field or has one that does not fit",
+            )),
         }
     }
 }

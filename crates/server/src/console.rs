@@ -28,18 +28,32 @@ pub const SECOND_FACTOR: &str = "/sign-in/second-factor";
 
 const NEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_');
 
-/// Makes documents of pages and of errors. Goes around the routes of the consoles alone: the API's
-/// answers stay what they are.
+/// What is for programs stays what it is.
+const FOR_PROGRAMS: [&str; 7] = [
+    "/v1/",
+    "/admin/v1/",
+    "/hooks/",
+    "/assets/",
+    "/docs/",
+    "/metrics",
+    "/openapi.json",
+];
+
+/// Makes documents of pages and of the errors that browsers get.
 pub async fn frame(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if FOR_PROGRAMS.iter().any(|prefix| path.starts_with(prefix)) {
+        return next.run(request).await;
+    }
     let visit = Visit::of(&request);
     let mut response = next.run(request).await;
     let page = match (Page::take(&mut response), problem(&mut response)) {
         (Some(page), _) => page,
-        (None, Some(problem)) => match visit.elsewhere(&problem) {
+        (None, Some(problem)) if visit.wants_html() => match visit.elsewhere(&problem) {
             Some(elsewhere) => return elsewhere,
             None => error_page(&problem).page(),
         },
-        (None, None) => return visit.keep_flash(response, state.web()),
+        (None, _) => return visit.keep_flash(response, state.web()),
     };
     visit.document(&state, page, response).await
 }
@@ -63,7 +77,11 @@ impl Visit {
         parts.extensions = request.extensions().clone();
         // Who is signed in is asked once more for the frame, also around the answer to a form: that
         // the form itself came from here was asked by its handler.
-        parts.method = if parts.method.is_safe() { parts.method } else { Method::GET };
+        parts.method = if parts.method.is_safe() {
+            parts.method
+        } else {
+            Method::GET
+        };
         Self { parts }
     }
 
@@ -73,6 +91,13 @@ impl Visit {
 
     fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    fn wants_html(&self) -> bool {
+        let accepted = self.headers().get_all(header::ACCEPT).iter();
+        accepted
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains("text/html"))
     }
 
     /// Whether the browser fetches the page ahead, in case its link is followed.
@@ -137,7 +162,9 @@ impl Visit {
 
     /// Whoever is signed in. A page shows without its frame rather than not at all.
     async fn surroundings(&mut self, state: &AppState) -> Option<Surroundings> {
-        let person = Person::from_request_parts(&mut self.parts, state).await.ok()?;
+        let person = Person::from_request_parts(&mut self.parts, state)
+            .await
+            .ok()?;
         match surroundings(&person).await {
             Ok(surroundings) => Some(surroundings),
             Err(error) => {
@@ -166,11 +193,17 @@ fn error_page(problem: &Problem) -> ErrorPage {
         ),
         "forbidden" => (
             "Your role does not allow this",
-            format!("{}. Ask an owner of the account for it.", sentence(&problem.detail)),
+            format!(
+                "{}. Ask an owner of the account for it.",
+                sentence(&problem.detail)
+            ),
         ),
         "tenant_inactive" => (
             "This account is not active",
-            format!("{}. Write to support to have it opened again.", sentence(&problem.detail)),
+            format!(
+                "{}. Write to support to have it opened again.",
+                sentence(&problem.detail)
+            ),
         ),
         "rate_limited" => ("Too many tries", sentence(&problem.detail)),
         "cross_origin" => (
@@ -186,7 +219,10 @@ fn error_page(problem: &Problem) -> ErrorPage {
             "Nothing was half done. Try again; if it goes on, tell support the reference below."
                 .to_owned(),
         ),
-        _ => ("That did not work", format!("{}.", sentence(&problem.detail))),
+        _ => (
+            "That did not work",
+            format!("{}.", sentence(&problem.detail)),
+        ),
     };
     let id = problem.correlation_id.map(|id| id.to_string());
     let status = StatusCode::from_u16(problem.status).unwrap_or_default();

@@ -58,14 +58,32 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
         None,
         &[
             (Icon::Home, "Overview", "", 'o', None),
-            (Icon::Chat, "Conversations", "/conversations", 'c', Some("conversations:read")),
+            (
+                Icon::Chat,
+                "Conversations",
+                "/conversations",
+                'c',
+                Some("conversations:read"),
+            ),
         ],
     ),
     (
         Some("Developers"),
         &[
-            (Icon::Plug, "Credentials", "/credentials", 'd', Some("credentials:read")),
-            (Icon::Key, "API keys", "/api-keys", 'k', Some("api_keys:read")),
+            (
+                Icon::Plug,
+                "Credentials",
+                "/credentials",
+                'd',
+                Some("credentials:read"),
+            ),
+            (
+                Icon::Key,
+                "API keys",
+                "/api-keys",
+                'k',
+                Some("api_keys:read"),
+            ),
         ],
     ),
     (
@@ -74,8 +92,20 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
             (Icon::Users, "Team", "/team", 't', Some("members:read")),
             (Icon::Shield, "Roles", "/roles", 'r', Some("roles:read")),
             (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
-            (Icon::Settings, "Settings", "/settings", 's', Some("settings:read")),
-            (Icon::Brush, "Branding", "/branding", 'b', Some("settings:read")),
+            (
+                Icon::Settings,
+                "Settings",
+                "/settings",
+                's',
+                Some("settings:read"),
+            ),
+            (
+                Icon::Brush,
+                "Branding",
+                "/branding",
+                'b',
+                Some("settings:read"),
+            ),
         ],
     ),
 ];
@@ -85,7 +115,13 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
         None,
         &[
             (Icon::Home, "Overview", "", 'o', Some("tenants:read")),
-            (Icon::Building, "Tenants", "/tenants", 't', Some("tenants:read")),
+            (
+                Icon::Building,
+                "Tenants",
+                "/tenants",
+                't',
+                Some("tenants:read"),
+            ),
             (Icon::Users, "Users", "/users", 'u', Some("users:read")),
         ],
     ),
@@ -134,7 +170,8 @@ fn staff_sections(role: &str) -> Vec<NavSection> {
 
 /// Outside any tenant: where somebody may go, and their own account.
 fn own_sections(around: &Surroundings) -> Vec<NavSection> {
-    let place = |place: &Place| NavItem::new(Icon::Building, &place.name, format!("/app/{}", place.slug));
+    let place =
+        |place: &Place| NavItem::new(Icon::Building, &place.name, format!("/app/{}", place.slug));
     let mut sections = vec![NavSection {
         title: None,
         items: vec![
@@ -189,11 +226,17 @@ fn banners(around: &Surroundings, place: Option<&Place>) -> Vec<Banner> {
     if let Some(place) = place
         && place.status != "active"
     {
-        let text = format!("{} is {}. Nothing can be changed here.", place.name, place.status);
+        let text = format!(
+            "{} is {}. Nothing can be changed here.",
+            place.name, place.status
+        );
         banners.push(Banner::new(Tone::Warning, text));
     }
     if !around.email_verified {
-        let text = format!("We sent a link to {}. Follow it to confirm the address.", around.email);
+        let text = format!(
+            "We sent a link to {}. Follow it to confirm the address.",
+            around.email
+        );
         banners.push(Banner::new(Tone::Info, text));
     }
     banners
@@ -218,7 +261,10 @@ mod tests {
     #[test]
     fn letters_are_not_given_twice() {
         for groups in [&TENANT[..], &STAFF[..]] {
-            let mut keys: Vec<char> = groups.iter().flat_map(|(_, e)| e.iter().map(|e| e.3)).collect();
+            let mut keys: Vec<char> = groups
+                .iter()
+                .flat_map(|(_, e)| e.iter().map(|e| e.3))
+                .collect();
             keys.sort_unstable();
             let count = keys.len();
             keys.dedup();
