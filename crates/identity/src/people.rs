@@ -86,7 +86,7 @@ impl People {
 
     /// Counts a try from the visitor's network.
     pub(crate) async fn attempts_of(&self, visitor: &Visitor) -> Result<()> {
-        self.attempts().from_network(visitor).await
+        self.attempts().by_network(visitor).await
     }
 
     /// Counts a letter to an address.

@@ -33,7 +33,7 @@ pub use media::{Media, MediaStore};
 pub use provider::{Provider, UnknownProvider};
 pub use record::{Received, Record};
 pub use server::Sandbox;
-pub use smtp::{Letter, Mailbox, SmtpSink};
+pub use smtp::{Letter, SmtpSink};
 
 /// Locks a mutex whose data stay sound when a holder panics: every critical section here is a
 /// plain insertion, removal or copy.

@@ -11,7 +11,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-pub use mailbox::{Letter, Mailbox};
+pub use mailbox::Letter;
+use mailbox::Mailbox;
 
 /// A running mail server on loopback. Dropping it ends it.
 #[derive(Debug)]
@@ -46,11 +47,6 @@ impl SmtpSink {
     /// What it was given, oldest first.
     pub fn letters(&self) -> Vec<Letter> {
         self.mailbox.letters()
-    }
-
-    /// The letters that it keeps, for pages that show them.
-    pub fn mailbox(&self) -> Arc<Mailbox> {
-        Arc::clone(&self.mailbox)
     }
 
     /// Refuses the next letters with this reply, as in `451 try again later`.

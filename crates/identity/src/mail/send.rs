@@ -148,7 +148,8 @@ impl Outbox {
     async fn lease(&self) -> Result<Option<Leased>> {
         let mut tx = self.begin().await?;
         let row = sqlx::query!(
-            "UPDATE control.mail SET attempts = attempts + 1, next_at = now() + interval '1 minute'
+            "UPDATE control.mail SET attempts = attempts + 1, next_at = now() + interval '1 minute',
+                 last_error = NULL
              WHERE id = (SELECT id FROM control.mail WHERE state = 'waiting' AND next_at <= now()
                  ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
              RETURNING id, attempts, recipient, subject, text_body, html_body"

@@ -169,7 +169,7 @@ pub async fn found_tenant(
     if !get(person).await?.email_verified {
         return Err(Error::invalid("confirm your e-mail address first"));
     }
-    people.attempts().from_network(person.visitor()).await?;
+    people.attempts().by_network(person.visitor()).await?;
     let tenant = sign_up::found(people, person.id(), new).await?;
     let mut tx = person.begin().await?;
     let session = sessions::rotate(&mut tx, person).await?;

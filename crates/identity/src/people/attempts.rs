@@ -57,7 +57,7 @@ pub(crate) struct Attempts<'a>(pub &'a People);
 
 impl Attempts<'_> {
     /// Counts a try from the visitor's network.
-    pub async fn from_network(&self, visitor: &Visitor) -> Result<()> {
+    pub async fn by_network(&self, visitor: &Visitor) -> Result<()> {
         match visitor.network() {
             Some(network) => self.take(NETWORK, &network).await,
             None => Ok(()),

@@ -175,7 +175,7 @@ pub async fn send_change(people: &People, person: &Person, email: &Email) -> Res
 
 /// Confirms an address with the token of a link: the account's own, or the one to change to.
 pub async fn confirm(people: &People, visitor: &Visitor, token: &Secret) -> Result<()> {
-    people.attempts().from_network(visitor).await?;
+    people.attempts().by_network(visitor).await?;
     let mut tx = people.begin(Whose::nobody()).await?;
     let (proof, purpose) = match peek(&mut tx, Purpose::Verify, token).await {
         Ok(_) => (

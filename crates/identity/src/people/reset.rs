@@ -18,7 +18,7 @@ use crate::mail::{self, Letter};
 /// Sends a link if there is an account. The answer is the same if there is none, and either way
 /// one transaction is committed.
 pub async fn request(people: &People, visitor: &Visitor, email: &Email) -> Result<()> {
-    people.attempts().from_network(visitor).await?;
+    people.attempts().by_network(visitor).await?;
     people.attempts().to_mailbox(email).await?;
     let mut tx = people.begin(Whose::nobody()).await?;
     let user = sqlx::query_scalar!(
@@ -57,7 +57,7 @@ pub async fn finish(
     token: &Secret,
     new: &Secret,
 ) -> Result<()> {
-    people.attempts().from_network(visitor).await?;
+    people.attempts().by_network(visitor).await?;
     let mut tx = people.begin(Whose::nobody()).await?;
     let proof = mailbox::peek(&mut tx, Purpose::Reset, token).await?;
     tx.commit().await?;

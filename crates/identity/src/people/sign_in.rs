@@ -31,7 +31,7 @@ pub async fn sign_in(
     email: &Email,
     password: &Secret,
 ) -> Result<SignIn> {
-    people.attempts().from_network(visitor).await?;
+    people.attempts().by_network(visitor).await?;
     people.attempts().at_account(email).await?;
     let mut tx = people.begin(Whose::nobody()).await?;
     let account = sqlx::query!(

@@ -64,7 +64,7 @@ pub(crate) fn require_open(people: &People) -> Result<()> {
 /// Sends a link: to finish the sign-up, or to sign in where there is an account already.
 pub async fn start(people: &People, visitor: &Visitor, email: &Email) -> Result<()> {
     require_open(people)?;
-    people.attempts().from_network(visitor).await?;
+    people.attempts().by_network(visitor).await?;
     people.attempts().to_mailbox(email).await?;
     let mut tx = people.begin(Whose::nobody()).await?;
     let known = sqlx::query_scalar!(
@@ -101,7 +101,7 @@ pub async fn start(people: &People, visitor: &Visitor, email: &Email) -> Result<
 /// `slug_taken`. The link may be used again after all but the first.
 pub async fn finish(people: &People, visitor: &Visitor, new: Completion) -> Result<SignedUp> {
     require_open(people)?;
-    people.attempts().from_network(visitor).await?;
+    people.attempts().by_network(visitor).await?;
     let name = input::name(&new.name)?;
     let mut tx = people.begin(Whose::nobody()).await?;
     let proof = mailbox::peek(&mut tx, Purpose::SignUp, &new.token).await?;

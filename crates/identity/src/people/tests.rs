@@ -2,6 +2,7 @@
 //! tell strangers, and what racing gains.
 
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use kernel::testing::database;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -65,7 +66,7 @@ async fn a_sign_ups_link_works_once_and_makes_one_account() {
     let token = app.token_for(ADA).await;
     let body = json!({ "token": token, "name": "Ada", "password": PASSWORD });
     let browsers: Vec<_> = (0..5).map(|_| app.browser()).collect();
-    let answers = futures(
+    let answers = join_all(
         browsers
             .iter()
             .map(|browser| post(browser, "/v1/auth/sign-up/finish", body.clone())),
@@ -77,31 +78,6 @@ async fn a_sign_ups_link_works_once_and_makes_one_account() {
     for answer in refused {
         assert_eq!(code(answer), (422, "invalid_request"));
     }
-}
-
-/// Runs all at once.
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    use std::{future::poll_fn, pin::Pin, task::Poll};
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        all.map(|future| (Box::pin(future), None)).collect();
-    poll_fn(|context| {
-        for (future, output) in &mut waiting {
-            if output.is_none()
-                && let Poll::Ready(value) = future.as_mut().poll(context)
-            {
-                *output = Some(value);
-            }
-        }
-        match waiting.iter().all(|(_, output)| output.is_some()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    })
-    .await;
-    waiting
-        .into_iter()
-        .filter_map(|(_, output)| output)
-        .collect()
 }
 
 #[tokio::test]
@@ -249,7 +225,7 @@ async fn a_reset_is_used_once_and_ends_every_session() {
     assert_eq!(browser.status("GET", "/v1/me").await, 200);
     let body = json!({ "token": token, "password": NEW });
     let browsers: Vec<_> = (0..10).map(|_| app.browser()).collect();
-    let answers = futures(
+    let answers = join_all(
         browsers
             .iter()
             .map(|browser| post(browser, "/v1/auth/reset/finish", body.clone())),
