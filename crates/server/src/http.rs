@@ -106,7 +106,7 @@ fn pages() -> Router<AppState> {
 
 /// Every component of the consoles in every state.
 async fn gallery(uri: Uri) -> Page {
-    let query = ui::Query::new("/ui", uri.query());
+    let query = ui::Query::new("/ui", uri.query().unwrap_or_default());
     ui::gallery::page(&query, OffsetDateTime::now_utc())
 }
 
