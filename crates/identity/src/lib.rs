@@ -10,10 +10,12 @@ mod input;
 pub mod invitations;
 pub mod mail;
 pub mod members;
+pub mod oidc;
 pub mod operator_audit;
 pub mod people;
 pub mod quarantine;
 pub mod roles;
+mod sealed;
 pub mod surroundings;
 pub mod tenants;
 #[cfg(test)]
@@ -22,21 +24,25 @@ pub mod users;
 
 use axum::extract::FromRef;
 use kernel::{Db, access::OperatorToken};
+use oidc::Oidc;
 use people::People;
 use utoipa_axum::router::OpenApiRouter;
 
-/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, and people's
+/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`,
+/// `/v1/identity-providers`, and people's
 /// own, `/v1/auth`, `/v1/me`.
 pub fn tenant_routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
     Db: FromRef<S>,
     People: FromRef<S>,
+    Oidc: FromRef<S>,
 {
     api_keys::routes()
         .merge(members::api::routes())
         .merge(invitations::api::routes())
         .merge(roles::api::routes())
+        .merge(oidc::api::routes())
         .merge(people::api::routes())
 }
 

@@ -89,6 +89,11 @@ impl People {
         self.attempts().by_network(visitor).await
     }
 
+    /// Gives the visitor's network its try back.
+    pub(crate) async fn attempt_forgiven(&self, visitor: &Visitor) -> Result<()> {
+        self.attempts().forgive_network(visitor).await
+    }
+
     /// Counts a letter to an address.
     pub(crate) async fn attempts_to(&self, email: &Email) -> Result<()> {
         self.attempts().to_mailbox(email).await

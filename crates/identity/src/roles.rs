@@ -154,7 +154,8 @@ pub async fn remove(access: &Access<RolesWrite>, name: &str) -> Result<()> {
     let used = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM control.membership WHERE role = $1)
                OR EXISTS (SELECT FROM control.invitation WHERE role = $1
-                   AND accepted_at IS NULL AND revoked_at IS NULL) AS "used!""#,
+                   AND accepted_at IS NULL AND revoked_at IS NULL)
+               OR EXISTS (SELECT FROM control.identity_provider WHERE role = $1) AS "used!""#,
         name
     )
     .fetch_one(tx.conn())
@@ -162,7 +163,9 @@ pub async fn remove(access: &Access<RolesWrite>, name: &str) -> Result<()> {
     if used {
         return Err(Error::Conflict {
             code: ConflictCode::RoleInUse,
-            detail: format!("members or open invitations have the role `{name}`"),
+            detail: format!(
+                "members, open invitations or identity providers have the role `{name}`"
+            ),
         });
     }
     sqlx::query!("DELETE FROM control.tenant_role WHERE name = $1", name)

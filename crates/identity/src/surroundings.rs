@@ -1,6 +1,6 @@
 //! What the consoles show around every page: who is signed in and where they may go.
 
-use kernel::{Result, access::Person, permission::Roles};
+use kernel::{Result, access::Person, id::TenantId, permission::Roles};
 
 /// A signed-in person as the consoles' frame shows them.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ impl Place {
     }
 }
 
-/// Reads them in one query.
+/// Reads them in one query. Of a session that is good in one tenant alone, they are that tenant.
 pub async fn surroundings(person: &Person) -> Result<Surroundings> {
     let mut tx = person.begin().await?;
     let rows = sqlx::query!(
@@ -42,10 +42,11 @@ pub async fn surroundings(person: &Person) -> Result<Surroundings> {
                m.role AS "role?", r.permissions AS "permissions?"
            FROM control.user u
            LEFT JOIN control.membership m ON m.user_id = u.id
-           LEFT JOIN control.tenant t ON t.id = m.tenant_id
+           LEFT JOIN control.tenant t ON t.id = m.tenant_id AND ($2::uuid IS NULL OR t.id = $2)
            LEFT JOIN control.tenant_role r ON r.tenant_id = m.tenant_id AND r.name = m.role
            WHERE u.id = $1 ORDER BY t.name, t.slug"#,
-        person.id().uuid()
+        person.id().uuid(),
+        person.confined_to().map(TenantId::uuid)
     )
     .fetch_all(tx.conn())
     .await?;
@@ -56,7 +57,10 @@ pub async fn surroundings(person: &Person) -> Result<Surroundings> {
         name: first.name.clone(),
         email: first.email_as_typed.clone(),
         email_verified: first.email_verified,
-        platform_role: first.platform_role.clone(),
+        platform_role: first
+            .platform_role
+            .clone()
+            .filter(|_| person.confined_to().is_none()),
         places: Vec::new(),
     };
     for row in rows {

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 
 use crate::{
     members,
+    oidc::Oidc,
     people::{Email, People, Settings},
     tenants::{self, NewTenant, TenantView},
     users::{self, NewUser},
@@ -37,6 +38,13 @@ struct State {
     db: Db,
     token: OperatorToken,
     people: People,
+    oidc: Oidc,
+}
+
+impl FromRef<State> for Oidc {
+    fn from_ref(state: &State) -> Self {
+        state.oidc.clone()
+    }
 }
 
 impl FromRef<State> for People {
@@ -83,10 +91,15 @@ impl App {
             sign_up,
         };
         let people = People::new(&db, settings);
+        let keys = tempfile::tempdir().expect("a folder");
+        let keyring = vault::Keyring::open_or_create(keys.path().join("keyring.toml"));
+        let keys = vault::KeyProvider::Local(keyring.expect("a keyring"));
+        let oidc = Oidc::new(&people, keys, Vec::new()).expect("no providers");
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),
             people: people.clone(),
+            oidc: oidc.clone(),
         };
         let web = Web::new(URL, 1, staff_second_factor).expect("an address");
         let (router, _) = crate::tenant_routes()

@@ -24,7 +24,7 @@ use axum::{
 };
 
 pub use operator::{Operator, OperatorToken};
-pub use session::{OWNER, Person};
+pub use session::{OWNER, Person, SessionHolder, Vouched};
 pub use web::{Visitor, Web};
 
 use crate::{

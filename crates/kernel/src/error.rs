@@ -25,6 +25,13 @@ pub enum Error {
     /// The act asks for more than the session has shown.
     #[error("a second factor is needed")]
     SecondFactorRequired,
+    #[error(
+        "the session was opened by a tenant's own identity provider, and is good in that tenant alone"
+    )]
+    SessionConfined,
+    /// What an identity provider sent a browser back with opens nothing.
+    #[error("{}", .0.detail())]
+    SignIn(SignInRefusal),
     /// Also the answer to ids of other tenants.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -103,6 +110,53 @@ impl ConflictCode {
     }
 }
 
+/// Why a sign-in by an identity provider came to nothing. Which check it was stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInRefusal {
+    /// The person, or the provider, said no.
+    Denied,
+    /// This browser did not begin it, or too long ago, or it was ended already.
+    Stale,
+    /// What the provider says of the person does not verify.
+    Invalid,
+    /// The provider does not say that the address is the person's.
+    Unverified,
+    /// There is an account with the address, and nothing shows yet that it is the person's.
+    LinkFirst,
+    /// Nobody let this person in, or somebody shut them out.
+    NotAdmitted,
+}
+
+impl SignInRefusal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "sign_in_denied",
+            Self::Stale => "sign_in_stale",
+            Self::Invalid => "sign_in_invalid",
+            Self::Unverified => "sign_in_unverified",
+            Self::LinkFirst => "sign_in_link_first",
+            Self::NotAdmitted => "sign_in_not_admitted",
+        }
+    }
+
+    fn detail(self) -> &'static str {
+        match self {
+            Self::Denied => "the sign-in was cancelled at the identity provider",
+            Self::Stale => {
+                "the sign-in has expired, was ended already, or began in another browser"
+            }
+            Self::Invalid => "what the identity provider answered does not verify",
+            Self::Unverified => {
+                "the identity provider does not confirm that the e-mail address is yours"
+            }
+            Self::LinkFirst => {
+                "there is an account with this address: sign in to it as before, then come this way once more"
+            }
+            Self::NotAdmitted => "nobody has let this account in here",
+        }
+    }
+}
+
 /// What is wrong with one field of the input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
@@ -141,6 +195,8 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::CrossOrigin => "cross_origin",
             Self::SecondFactorRequired => "second_factor_required",
+            Self::SessionConfined => "session_confined",
+            Self::SignIn(refusal) => refusal.as_str(),
             Self::NotFound(_) => "not_found",
             Self::Invalid { .. } => "invalid_request",
             Self::Conflict { code, .. } => code.as_str(),
@@ -163,6 +219,8 @@ impl Error {
             Self::Forbidden(_)
             | Self::CrossOrigin
             | Self::SecondFactorRequired
+            | Self::SessionConfined
+            | Self::SignIn(_)
             | Self::TenantInactive { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,

@@ -145,6 +145,7 @@ kinds! {
     User / UserId => "usr";
     Session / SessionId => "ses";
     Invitation / InvitationId => "inv";
+    IdentityProvider / IdentityProviderId => "idp";
     Mail / MailId => "mail";
     Cell / CellId => "cell";
     ApiKey / ApiKeyId => "key";

@@ -54,6 +54,9 @@ permissions! { TENANT:
     RolesRead => "roles:read";
     /// Compose roles of the tenant's own.
     RolesWrite => "roles:write";
+    /// See through which identity providers members sign in.
+    SignInRead => "sign_in:read";
+    SignInWrite => "sign_in:write";
     /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
     InboundReceive => "inbound:receive";
     /// Turn stored webhooks into messages. Held by jobs alone.

@@ -58,6 +58,15 @@ pub struct OpenAiAccount {
     pub models: Vec<String>,
 }
 
+/// A client of the identity provider.
+#[derive(Clone, Debug)]
+pub struct OidcClient {
+    pub client_id: String,
+    pub client_secret: Secret,
+    /// Where browsers may be sent back to, letter by letter.
+    pub redirect_uris: Vec<String>,
+}
+
 /// The register of accounts. Adding an account whose identifier is known replaces it, which is
 /// how a token is rotated.
 #[derive(Debug, Default)]
@@ -71,6 +80,7 @@ struct Register {
     twilio: Vec<TwilioAccount>,
     telegram: Vec<TelegramAccount>,
     openai: Vec<OpenAiAccount>,
+    oidc: Vec<OidcClient>,
     callbacks: HashMap<(Provider, String), String>,
 }
 
@@ -104,8 +114,14 @@ impl Accounts {
         register.openai.push(account);
     }
 
+    pub fn oidc(&self, client: OidcClient) {
+        let register = &mut *lock(&self.register);
+        register.oidc.retain(|a| a.client_id != client.client_id);
+        register.oidc.push(client);
+    }
+
     /// Forgets an account by the identifier that `Received::account` shows: a phone number id, an
-    /// account SID, a bot id, or the last four characters of an OpenAI key.
+    /// account SID, a bot id, the last four characters of an OpenAI key, or a client id.
     pub fn remove(&self, provider: Provider, id: &str) {
         let register = &mut *lock(&self.register);
         match provider {
@@ -115,6 +131,7 @@ impl Accounts {
             Provider::OpenAi => register
                 .openai
                 .retain(|a| a.api_key.last4().as_deref() != Some(id)),
+            Provider::Oidc => register.oidc.retain(|a| a.client_id != id),
         }
     }
 
@@ -160,6 +177,12 @@ impl Accounts {
             .cloned()
     }
 
+    pub fn find_oidc(&self, client_id: &str) -> Option<OidcClient> {
+        let register = lock(&self.register);
+        let mut clients = register.oidc.iter();
+        clients.find(|a| a.client_id == client_id).cloned()
+    }
+
     /// Every phone number that this access token may use.
     pub(crate) fn whatsapp_by_token(&self, token: &str) -> Vec<WhatsAppAccount> {
         let register = lock(&self.register);
@@ -193,6 +216,7 @@ impl Accounts {
             .chain(twilio)
             .chain(telegram)
             .chain(openai)
+            .chain(register.oidc.iter().map(|a| &a.client_secret))
             .map(Secret::expose)
             .filter(|secret| !secret.is_empty())
             .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
@@ -232,6 +256,13 @@ pub(crate) fn same(secret: &Secret, presented: &str) -> bool {
 pub(crate) fn names_a_secret(name: &str) -> bool {
     matches!(
         name,
-        "access_token" | "appsecret_proof" | "secret_token" | "verify_token" | "hub.verify_token"
+        "access_token"
+            | "appsecret_proof"
+            | "client_secret"
+            | "code"
+            | "code_verifier"
+            | "secret_token"
+            | "verify_token"
+            | "hub.verify_token"
     )
 }

@@ -1,5 +1,5 @@
-//! Simulated providers: Meta's Graph API for WhatsApp, Twilio, Telegram and OpenAI on one loopback
-//! server, as strict as the providers' documentation, with faults on demand and a record of all
+//! Simulated providers: Meta's Graph API for WhatsApp, Twilio, Telegram, OpenAI and an OpenID Connect
+//! provider on one loopback server, as strict as the providers' documentation, with faults on demand and a record of all
 //! that was sent; senders of signed, real-shaped webhooks; and a mail server that keeps what it gets.
 //!
 //! `freehold demo` and tests stand on it. It knows nothing of the rest of Freehold: requests are
@@ -7,7 +7,7 @@
 //! with the code that it is meant to check. Where a live provider silently ignores a parameter
 //! that it does not document, the sandbox refuses it: a misspelt name should fail here first.
 //!
-//! Paths: `/whatsapp/v23.0/…`, `/twilio/…`, `/telegram/…`, `/openai/v1/…`, and `/_sandbox/…` to
+//! Paths: `/whatsapp/v23.0/…`, `/twilio/…`, `/telegram/…`, `/openai/v1/…`, `/oidc/…`, and `/_sandbox/…` to
 //! inject faults and read the record from another process.
 
 mod accounts;
@@ -16,6 +16,7 @@ mod control;
 mod faults;
 mod ids;
 mod media;
+mod oidc;
 mod openai;
 mod provider;
 mod record;
@@ -27,9 +28,12 @@ mod telegram;
 mod twilio;
 mod whatsapp;
 
-pub use accounts::{Accounts, OpenAiAccount, TelegramAccount, TwilioAccount, WhatsAppAccount};
+pub use accounts::{
+    Accounts, OidcClient, OpenAiAccount, TelegramAccount, TwilioAccount, WhatsAppAccount,
+};
 pub use faults::{Fault, Faults, PlannedFault, Scope};
 pub use media::{Media, MediaStore};
+pub use oidc::{OidcFault, OidcIssuer, OidcPerson};
 pub use provider::{Provider, UnknownProvider};
 pub use record::{Received, Record};
 pub use server::Sandbox;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::Accounts,
     call::{Answer, Call},
-    openai,
+    oidc, openai,
     server::Simulation,
     telegram, twilio, whatsapp,
 };
@@ -20,10 +20,18 @@ pub enum Provider {
     Twilio,
     Telegram,
     OpenAi,
+    /// An identity provider (OpenID Connect).
+    Oidc,
 }
 
 impl Provider {
-    pub const ALL: [Self; 4] = [Self::WhatsApp, Self::Twilio, Self::Telegram, Self::OpenAi];
+    pub const ALL: [Self; 5] = [
+        Self::WhatsApp,
+        Self::Twilio,
+        Self::Telegram,
+        Self::OpenAi,
+        Self::Oidc,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +39,7 @@ impl Provider {
             Self::Twilio => "twilio",
             Self::Telegram => "telegram",
             Self::OpenAi => "openai",
+            Self::Oidc => "oidc",
         }
     }
 
@@ -41,6 +50,7 @@ impl Provider {
             Self::Twilio => "/twilio",
             Self::Telegram => "/telegram",
             Self::OpenAi => "/openai/v1",
+            Self::Oidc => "/oidc",
         }
     }
 
@@ -50,6 +60,7 @@ impl Provider {
             Self::Twilio => twilio::answer(simulation, call),
             Self::Telegram => telegram::answer(simulation, call),
             Self::OpenAi => openai::answer(simulation, call),
+            Self::Oidc => oidc::answer(simulation, call),
         }
     }
 
@@ -60,17 +71,20 @@ impl Provider {
             Self::Twilio => twilio::failure(status),
             Self::Telegram => telegram::failure(status, retry_after),
             Self::OpenAi => openai::failure(status),
+            Self::Oidc => oidc::failure(status),
         }
     }
 
     /// The account that a call names or proves, by an identifier that is not secret: WhatsApp
-    /// phone number id, Twilio account SID, Telegram bot id, the end of an OpenAI key.
+    /// phone number id, Twilio account SID, Telegram bot id, the end of an OpenAI key, a client
+    /// id.
     pub(crate) fn account_of(self, accounts: &Accounts, call: &Call) -> Option<String> {
         match self {
             Self::WhatsApp => whatsapp::account_of(accounts, call),
             Self::Twilio => twilio::account_of(call),
             Self::Telegram => telegram::account_of(call),
             Self::OpenAi => openai::account_of(call),
+            Self::Oidc => oidc::account_of(call),
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     faults::{Fault, Faults},
     lock,
     media::MediaStore,
+    oidc::OidcIssuer,
     provider::Provider,
     record::{self, Received, Record},
     senders::{Outgoing, Retries},
@@ -60,6 +61,7 @@ pub(crate) struct Simulation {
     pub faults: Faults,
     pub record: Record,
     pub media: MediaStore,
+    pub oidc: OidcIssuer,
     pub mail: SmtpSink,
     pub client: reqwest::Client,
     address: SocketAddr,
@@ -79,6 +81,7 @@ impl Sandbox {
             faults: Faults::default(),
             record: Record::default(),
             media: MediaStore::default(),
+            oidc: OidcIssuer::default(),
             mail: SmtpSink::start((address.ip(), 0).into()).await?,
             // A webhook goes straight to its receiver, whatever proxy the environment names.
             client: reqwest::Client::builder()
@@ -134,6 +137,11 @@ impl Sandbox {
 
     pub fn media(&self) -> &MediaStore {
         &self.simulation.media
+    }
+
+    /// The identity provider: its people, and what goes wrong there.
+    pub fn oidc(&self) -> &OidcIssuer {
+        &self.simulation.oidc
     }
 
     /// The mail server, on a free port of the same address.

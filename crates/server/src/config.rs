@@ -1,14 +1,14 @@
 //! The settings: documented defaults, overridden by a file, overridden by the environment.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use config::{Environment, File, FileFormat};
-use identity::mail::MailSettings;
+use identity::{mail::MailSettings, oidc::PlatformProvider};
 use kernel::secret::Secret;
 use serde::Deserialize;
 
@@ -34,6 +34,7 @@ pub struct Config {
     pub database: Database,
     pub operator: Operator,
     pub mail: Mail,
+    pub sign_in: SignIn,
     pub worker: Worker,
     pub log: Log,
     #[serde(default)]
@@ -61,6 +62,28 @@ pub struct Operator {
 pub struct Mail {
     pub smtp_url: Secret,
     pub from: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    #[serde(default)]
+    pub providers: BTreeMap<String, IdentityProvider>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityProvider {
+    pub name: String,
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    #[serde(default)]
+    pub sign_up: bool,
+    #[serde(default)]
+    pub link: bool,
+    #[serde(default)]
+    pub second_factor: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -169,6 +192,23 @@ impl Config {
             smtp_url: self.mail.smtp_url.clone(),
             from: self.mail.from.clone(),
         })
+    }
+
+    /// The identity providers that people sign in by, in the order of their ids.
+    pub fn identity_providers(&self) -> Vec<PlatformProvider> {
+        let providers = self.sign_in.providers.iter();
+        providers
+            .map(|(id, provider)| PlatformProvider {
+                id: id.clone(),
+                name: provider.name.clone(),
+                issuer: provider.issuer.clone(),
+                client_id: provider.client_id.clone(),
+                client_secret: provider.client_secret.clone(),
+                sign_up: provider.sign_up,
+                link: provider.link,
+                second_factor: provider.second_factor.clone(),
+            })
+            .collect()
     }
 
     pub fn database_url(&self) -> Option<&str> {

@@ -15,7 +15,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use identity::surroundings::{Surroundings, surroundings};
-use kernel::{access::Person, error::Problem};
+use kernel::{access::SessionHolder, error::Problem};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ui::{ErrorPage, Page, SeeOther};
 
@@ -162,10 +162,10 @@ impl Visit {
 
     /// Whoever is signed in. A page shows without its frame rather than not at all.
     async fn surroundings(&mut self, state: &AppState) -> Option<Surroundings> {
-        let person = Person::from_request_parts(&mut self.parts, state)
+        let holder = SessionHolder::from_request_parts(&mut self.parts, state)
             .await
             .ok()?;
-        match surroundings(&person).await {
+        match surroundings(holder.person()).await {
             Ok(surroundings) => Some(surroundings),
             Err(error) => {
                 tracing::warn!(cause = ?error, "a page is shown without its frame");
@@ -205,6 +205,22 @@ fn error_page(problem: &Problem) -> ErrorPage {
                 sentence(&problem.detail)
             ),
         ),
+        "session_confined" => (
+            "You are signed in to one account alone",
+            "You came by that account's own identity provider. Sign in with your password to reach \
+             what is your own."
+                .to_owned(),
+        ),
+        "sign_in_denied" => (
+            "The sign-in was cancelled",
+            "Nothing happened. You can try again, or sign in in another way.".to_owned(),
+        ),
+        "sign_in_stale" => (
+            "This sign-in is over",
+            "It has expired, was ended already, or began in another browser. Begin again.".to_owned(),
+        ),
+        "sign_in_invalid" | "sign_in_unverified" | "sign_in_link_first"
+        | "sign_in_not_admitted" => ("You are not signed in", format!("{}.", sentence(&problem.detail))),
         "rate_limited" => ("Too many tries", sentence(&problem.detail)),
         "cross_origin" => (
             "The form came from another site",
@@ -224,6 +240,11 @@ fn error_page(problem: &Problem) -> ErrorPage {
             format!("{}.", sentence(&problem.detail)),
         ),
     };
+    let (label, href) =
+        match problem.code.starts_with("sign_in_") || problem.code == "session_confined" {
+            true => ("To the sign-in page", SIGN_IN),
+            false => ("To the first page", "/app"),
+        };
     let id = problem.correlation_id.map(|id| id.to_string());
     let status = StatusCode::from_u16(problem.status).unwrap_or_default();
     ErrorPage::new(
@@ -233,7 +254,7 @@ fn error_page(problem: &Problem) -> ErrorPage {
         remedy,
         id.unwrap_or_default(),
     )
-    .action("To the first page", "/app")
+    .action(label, href)
 }
 
 /// Begins with a capital letter.

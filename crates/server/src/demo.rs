@@ -12,11 +12,12 @@ pub use show::{Channel, webhook};
 use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
-use sandbox::Sandbox;
+use kernel::secret::Secret;
+use sandbox::{OidcClient, Sandbox};
 
 use crate::{
     cli::invocation,
-    config::{Config, Provider},
+    config::{Config, IdentityProvider, Provider},
     logging,
     program::Program,
     serve::Node,
@@ -63,6 +64,8 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
         config.mail.from = "Freehold <no-reply@freehold.example>".to_owned();
     }
 
+    identity_provider(&mut config, &sandbox);
+
     println!("  starting the database (the first time takes a few seconds) …");
     let program = Program::open(config).await?;
     println!(
@@ -90,6 +93,29 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets people sign in by the simulated identity provider, which believes any address: so it makes
+/// accounts, and opens none that exists.
+fn identity_provider(config: &mut Config, sandbox: &Sandbox) {
+    let client_secret = Secret::new(uuid::Uuid::new_v4().simple().to_string());
+    let client = OidcClient {
+        client_id: "freehold-demo".to_owned(),
+        client_secret: client_secret.clone(),
+        redirect_uris: vec![format!("{}{}", config.public_url, identity::oidc::CALLBACK)],
+    };
+    let provider = IdentityProvider {
+        name: "Simulated identity provider".to_owned(),
+        issuer: sandbox.base_url(sandbox::Provider::Oidc),
+        client_id: client.client_id.clone(),
+        client_secret,
+        sign_up: true,
+        link: false,
+        second_factor: Vec::new(),
+    };
+    sandbox.accounts().oidc(client);
+    let providers = &mut config.sign_in.providers;
+    providers.insert("simulated".to_owned(), provider);
+}
+
 fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
     let config = &node.program().config;
     let tenant = &accounts.tenants[0];
@@ -113,6 +139,8 @@ fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
         people::OWNER,
         accounts.password.as_deref().unwrap_or_default()
     );
+    println!("  sign in by an identity provider, in a browser");
+    println!("    {}/sign-in/oidc/simulated", config.public_url);
     println!("  read the mail that was sent to them");
     println!("    {}/_sandbox/mail", sandbox.url());
     println!("  see what the simulated providers were sent");

@@ -6,7 +6,7 @@ mod layers;
 
 use axum::{Extension, Router, extract::FromRef, http::Uri, middleware, routing::get};
 use connect::Connect;
-use identity::people::People;
+use identity::{oidc::Oidc, people::People};
 use kernel::{
     Db,
     access::{OperatorToken, Web},
@@ -28,6 +28,7 @@ pub struct AppState {
     db: Db,
     connect: Connect,
     people: People,
+    oidc: Oidc,
     web: Web,
     operator_token: OperatorToken,
     readiness: Readiness,
@@ -46,6 +47,7 @@ impl AppState {
             db: program.db.clone(),
             connect: program.connect.clone(),
             people: program.people.clone(),
+            oidc: program.oidc.clone(),
             web: program.web()?,
             operator_token: program.token(),
             readiness,
@@ -79,6 +81,12 @@ impl FromRef<AppState> for People {
     }
 }
 
+impl FromRef<AppState> for Oidc {
+    fn from_ref(state: &AppState) -> Self {
+        state.oidc.clone()
+    }
+}
+
 impl FromRef<AppState> for OperatorToken {
     fn from_ref(state: &AppState) -> Self {
         state.operator_token.clone()
@@ -102,6 +110,7 @@ fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
         .merge(ui::assets::routes())
+        .merge(identity::oidc::pages())
 }
 
 /// Every component of the consoles in every state.
@@ -118,7 +127,7 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 9] = [
+pub const UNDOCUMENTED: [&str; 12] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -126,6 +135,9 @@ pub const UNDOCUMENTED: [&str; 9] = [
     "/docs/api",
     "/hooks/{tenant}/{provider}",
     "/hooks/{provider}",
+    "/sign-in/oidc/callback",
+    "/sign-in/oidc/{provider}",
+    "/sign-in/oidc/{tenant}/{provider}",
     "/ui",
     "/assets/{version}/{name}",
 ];

@@ -11,7 +11,10 @@ use std::{
 
 use anyhow::Context;
 use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
-use identity::people::{self, People};
+use identity::{
+    oidc::Oidc,
+    people::{self, People},
+};
 use kernel::{
     Db,
     access::{OperatorToken, Web},
@@ -37,6 +40,7 @@ pub struct Program {
     pub db: Db,
     pub connect: Connect,
     pub people: People,
+    pub oidc: Oidc,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
     database: Database,
@@ -139,6 +143,13 @@ impl Program {
             },
         );
 
+        let oidc = Oidc::new(
+            &people,
+            KeyProvider::Local(Keyring::open(keyring_path(&config.data))?),
+            config.identity_providers(),
+        )
+        .context("the settings can't be used")?;
+
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
@@ -148,6 +159,7 @@ impl Program {
             db,
             connect,
             people,
+            oidc,
             registry: Arc::new(registry),
             operator_token,
             database,

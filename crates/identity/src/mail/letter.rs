@@ -95,6 +95,19 @@ impl Letter {
         .after("If that was not you, set a new password at once.")
     }
 
+    /// `tenant` is where the provider counts, where it does not count everywhere.
+    pub fn identity_linked(provider: &str, tenant: Option<&str>) -> Self {
+        let place = tenant.map_or_else(String::new, |slug| format!(" in {slug}"));
+        Self::new(
+            "Your account has another way to sign in",
+            format!(
+                "Your account{place} can now be signed in to by {}.",
+                one_line(provider)
+            ),
+        )
+        .after("If that was not you, tell the people who run this service at once.")
+    }
+
     pub fn invitation(tenant: &str, role: &str, link: &str) -> Self {
         Self::new(
             format!("You are invited to {}", one_line(tenant)),

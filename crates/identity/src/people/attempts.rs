@@ -92,6 +92,24 @@ impl Attempts<'_> {
         tx.commit().await
     }
 
+    /// The try was no guess, and says nothing of any account's password: the network gets it back.
+    pub async fn forgive_network(&self, visitor: &Visitor) -> Result<()> {
+        let Some(network) = visitor.network() else {
+            return Ok(());
+        };
+        let mut tx = self.0.begin(Whose::nobody()).await?;
+        sqlx::query!(
+            "UPDATE control.attempt SET tries = greatest(tries - 1, 0),
+                 blocked_until = CASE WHEN tries > $2 THEN blocked_until END
+             WHERE subject = $1",
+            subject(NETWORK, &network),
+            NETWORK.free
+        )
+        .execute(tx.conn())
+        .await?;
+        tx.commit().await
+    }
+
     /// # Errors
     /// `rate_limited`, with the rest of the pause.
     async fn take(&self, limit: Limit, name: &str) -> Result<()> {

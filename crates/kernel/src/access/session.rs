@@ -18,8 +18,8 @@ use super::{Access, Actor, Authority, Visitor, Web, require_active};
 use crate::{
     db::{Db, LiveSession, PeopleTx, Whose},
     error::{Error, Result},
-    id::{SessionId, UserId},
-    permission::{Permission, Roles},
+    id::{SessionId, TenantId, UserId},
+    permission::{Permission, Roles, TENANT},
     secret::Secret,
 };
 
@@ -57,6 +57,7 @@ pub struct Person {
     session: SessionId,
     authenticated_at: OffsetDateTime,
     second_factor_at: Option<OffsetDateTime>,
+    confined_to: Option<TenantId>,
     visitor: Visitor,
 }
 
@@ -74,6 +75,7 @@ impl Person {
             session: session.id,
             authenticated_at: session.authenticated_at,
             second_factor_at: session.second_factor_at,
+            confined_to: session.confined_to,
             visitor,
         }
     }
@@ -95,6 +97,12 @@ impl Person {
         self.second_factor_at
     }
 
+    /// The one tenant that the session is good in, where that tenant's own identity provider opened
+    /// it. Handlers that take a `Person` meet no such session; those that take [`SessionHolder`] may.
+    pub fn confined_to(&self) -> Option<TenantId> {
+        self.confined_to
+    }
+
     pub fn visitor(&self) -> &Visitor {
         &self.visitor
     }
@@ -114,7 +122,7 @@ impl Person {
 
     /// A transaction that reaches what a tenant of this person's owns beside its cell. Fails with
     /// `not_found` where they are no member.
-    pub async fn begin_in(&self, tenant: crate::id::TenantId) -> Result<PeopleTx> {
+    pub async fn begin_in(&self, tenant: TenantId) -> Result<PeopleTx> {
         let whose = Whose {
             tenant: Some(tenant),
             user: Some(self.id),
@@ -139,9 +147,89 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        SessionHolder::from_request_parts(parts, state)
+            .await?
+            .unconfined()
+    }
+}
+
+/// Whoever holds a session, be it one by a tenant's own identity provider, whose word is good in that
+/// tenant alone. For what every session may do, such as end; a person's account asks for [`Person`].
+#[derive(Debug)]
+pub struct SessionHolder(Person);
+
+impl SessionHolder {
+    pub fn person(&self) -> &Person {
+        &self.0
+    }
+
+    /// # Errors
+    /// `session_confined` for a session that is good in one tenant alone.
+    pub fn unconfined(self) -> Result<Person> {
+        match self.0.confined_to {
+            None => Ok(self.0),
+            Some(_) => Err(Error::SessionConfined),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionHolder
+where
+    Db: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let db = Db::from_ref(state);
         let session = presented(&db, parts, None).await?;
-        Ok(Self::new(&db, &session, Visitor::of(parts)))
+        Ok(Self(Person::new(&db, &session, Visitor::of(parts))))
+    }
+}
+
+/// Whom a tenant's identity provider may sign in: nobody who may do more than whoever set it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vouched {
+    permissions: Vec<String>,
+    owners: bool,
+}
+
+impl Vouched {
+    /// What a caller can vouch for: what they hold themselves.
+    pub fn by<P: Permission>(access: &Access<P>) -> Self {
+        let held = TENANT.iter().filter(|name| access.may_give(name));
+        Self {
+            permissions: held.map(|name| (*name).to_owned()).collect(),
+            owners: access.may_give_ownership(),
+        }
+    }
+
+    /// As it was stored; nothing where a column is missing.
+    pub fn stored(permissions: Option<Vec<String>>, owners: Option<bool>) -> Option<Self> {
+        Some(Self {
+            permissions: permissions?,
+            owners: owners?,
+        })
+    }
+
+    pub fn permissions(&self) -> &[String] {
+        &self.permissions
+    }
+
+    pub fn owners(&self) -> bool {
+        self.owners
+    }
+
+    /// Whether members of a role may be signed in; `defined` are its permissions where the tenant
+    /// composed it. An owner's word covers everybody.
+    pub fn covers(&self, role: &str, defined: Option<&[String]>) -> bool {
+        match Authority::of_role(role, defined.map(<[String]>::to_vec)) {
+            _ if self.owners => true,
+            Authority::Owner(_) => false,
+            Authority::Permissions(needed) => {
+                needed.iter().all(|name| self.permissions.contains(name))
+            }
+            Authority::Nothing | Authority::Staff => false,
+        }
     }
 }
 
@@ -149,16 +237,24 @@ where
 pub(super) async fn presented(
     db: &Db,
     parts: &Parts,
-    tenant: Option<crate::id::TenantId>,
+    tenant: Option<TenantId>,
 ) -> Result<LiveSession> {
     let web = parts
         .extensions
         .get::<Web>()
         .ok_or(Error::Unauthenticated)?;
     let token = web.session_token(parts)?.ok_or(Error::Unauthenticated)?;
-    LiveSession::find(db, &digest_of(token), tenant)
+    let mut session = LiveSession::find(db, &digest_of(token), tenant)
         .await?
-        .ok_or(Error::Unauthenticated)
+        .ok_or(Error::Unauthenticated)?;
+    // With every request, because roles change while sessions last.
+    if session.confined_to.is_some() {
+        let vouched = session.vouched.as_ref();
+        session.role = session.role.filter(|role| {
+            vouched.is_some_and(|vouched| vouched.covers(role, session.permissions.as_deref()))
+        });
+    }
+    Ok(session)
 }
 
 /// Access of a signed-in person to the tenant that the path names by its slug, `/app/{tenant}/…`.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Db, Inner, Route, Tenant, Tx, tx::roll_back};
 use crate::{
-    access::Actor,
+    access::{Actor, session::Vouched},
     audit::Act,
     error::{Error, Result},
     id::{SessionId, TenantId, UserId},
@@ -139,6 +139,11 @@ pub(crate) struct LiveSession {
     /// The role in the tenant that was asked about, and its permissions where the tenant defined it.
     pub role: Option<String>,
     pub permissions: Option<Vec<String>>,
+    /// The one tenant that a session is good in which that tenant's identity provider opened. In any
+    /// other, and on the platform, it has no role.
+    pub confined_to: Option<TenantId>,
+    /// What that provider vouches for, where the tenant is the one that was asked about.
+    pub vouched: Option<Vouched>,
     /// Whether it is time to write down that it was seen.
     unseen: bool,
 }
@@ -160,12 +165,16 @@ impl LiveSession {
         let digest: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let batch = format!(
             "BEGIN READ ONLY; {};
-             SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at, u.platform_role,
-                 m.role, r.permissions, s.last_seen_at < now() - interval '1 minute' AS unseen
+             SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at,
+                 s.confined_to, CASE WHEN s.confined_to IS NULL THEN u.platform_role END AS platform_role,
+                 m.role, r.permissions, p.vouches_for, p.vouches_for_owners, s.last_seen_at < now() - interval '1 minute' AS unseen
              FROM control.session s
              JOIN control.user u ON u.id = s.user_id AND u.status = 'active'
              LEFT JOIN control.membership m ON m.tenant_id = '{tenant}' AND m.user_id = s.user_id
+                 AND COALESCE(s.confined_to, m.tenant_id) = m.tenant_id
              LEFT JOIN control.tenant_role r ON r.tenant_id = m.tenant_id AND r.name = m.role
+             LEFT JOIN control.identity_provider p ON p.tenant_id = s.confined_to AND p.id = s.provider_id
+                 AND p.enabled
              WHERE s.token_sha256 = '\\x{digest}' AND s.revoked_at IS NULL
                  AND s.expires_at > now() AND s.last_seen_at + s.idle_limit > now();
              COMMIT",
@@ -192,6 +201,13 @@ impl LiveSession {
             platform_role: row.try_get("platform_role")?,
             role: row.try_get("role")?,
             permissions: row.try_get("permissions")?,
+            confined_to: row
+                .try_get::<Option<Uuid>, _>("confined_to")?
+                .map(Into::into),
+            vouched: Vouched::stored(
+                row.try_get("vouches_for")?,
+                row.try_get("vouches_for_owners")?,
+            ),
             unseen: row.try_get("unseen")?,
         };
         if session.unseen {

@@ -44,7 +44,13 @@ async fn faults_and_the_record_are_within_reach_of_another_process() {
 async fn base_urls_are_those_of_the_providers_clients() {
     let sandbox = start().await;
     let root = sandbox.url();
-    let wanted = ["/whatsapp/v23.0", "/twilio", "/telegram", "/openai/v1"];
+    let wanted = [
+        "/whatsapp/v23.0",
+        "/twilio",
+        "/telegram",
+        "/openai/v1",
+        "/oidc",
+    ];
     for (provider, path) in Provider::ALL.into_iter().zip(wanted) {
         assert_eq!(sandbox.base_url(provider), format!("{root}{path}"));
         assert_eq!(provider.as_str().parse(), Ok(provider));

@@ -17,7 +17,7 @@ fn text() -> Value {
 }
 
 /// A sound request to each provider.
-fn requests(sandbox: &Sandbox) -> [(Provider, reqwest::RequestBuilder); 4] {
+fn requests(sandbox: &Sandbox) -> [(Provider, reqwest::RequestBuilder); 5] {
     let sms = [
         ("From", TWILIO_NUMBER),
         ("To", "+14155552671"),
@@ -32,6 +32,10 @@ fn requests(sandbox: &Sandbox) -> [(Provider, reqwest::RequestBuilder); 4] {
         (Provider::Twilio, send_sms(sandbox, &sms)),
         (Provider::Telegram, client().get(bot(sandbox, "getMe"))),
         (Provider::OpenAi, chat(sandbox, &question)),
+        (
+            Provider::Oidc,
+            client().get(format!("{}/keys", sandbox.base_url(Provider::Oidc))),
+        ),
     ]
 }
 
@@ -43,6 +47,7 @@ async fn refusals_have_each_providers_shape_and_end_by_themselves() {
         Provider::Twilio => "/code",
         Provider::Telegram => "/error_code",
         Provider::OpenAi => "/error/code",
+        Provider::Oidc => "/error",
     };
     let wanted = [
         (
@@ -53,6 +58,7 @@ async fn refusals_have_each_providers_shape_and_end_by_themselves() {
                 json!(20429),
                 json!(429),
                 json!("rate_limit_exceeded"),
+                json!("temporarily_unavailable"),
             ],
         ),
         (
@@ -63,12 +69,19 @@ async fn refusals_have_each_providers_shape_and_end_by_themselves() {
                 json!(20003),
                 json!(401),
                 json!("invalid_api_key"),
+                json!("invalid_client"),
             ],
         ),
         (
             Fault::ServerError,
             500,
-            [json!(131_000), json!(20500), json!(500), Value::Null],
+            [
+                json!(131_000),
+                json!(20500),
+                json!(500),
+                Value::Null,
+                json!("server_error"),
+            ],
         ),
     ];
     for (fault, status, codes) in wanted {

@@ -4,6 +4,7 @@
 mod control;
 mod faults;
 mod fixture;
+mod oidc;
 mod openai;
 mod openai_sdk;
 mod record;

@@ -8,7 +8,7 @@ use axum::{
 };
 use kernel::{
     Db, Error, Result,
-    access::{Person, Visitor, Web},
+    access::{Person, SessionHolder, Visitor, Web},
     error::Problem,
     extract::Json,
     id::{TenantId, UserId},
@@ -192,7 +192,7 @@ async fn sign_in_with_password(
     State(people): State<People>,
     Extension(web): Extension<Web>,
     visitor: Visitor,
-    before: Result<Person>,
+    before: Result<SessionHolder>,
     Json(credentials): Json<Credentials>,
 ) -> Result<Response> {
     let email = Email::parse(&credentials.email)?;
@@ -200,8 +200,8 @@ async fn sign_in_with_password(
         SignIn::Refused => Err(Error::Unauthenticated),
         SignIn::Done(session) => {
             // The browser's earlier session would be left without anybody to end it.
-            if let Ok(person) = before {
-                sessions::sign_out(&person).await?;
+            if let Ok(before) = before {
+                sessions::sign_out(before.person()).await?;
             }
             with_session(&web, &session, SignedIn::new(&session, None))
         }
@@ -217,8 +217,8 @@ async fn sign_in_with_password(
     ),
     security(("session" = [])),
 )]
-async fn sign_out(Extension(web): Extension<Web>, person: Person) -> Result<Response> {
-    sessions::sign_out(&person).await?;
+async fn sign_out(Extension(web): Extension<Web>, holder: SessionHolder) -> Result<Response> {
+    sessions::sign_out(holder.person()).await?;
     without_session(&web, StatusCode::NO_CONTENT)
 }
 
