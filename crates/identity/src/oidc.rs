@@ -15,6 +15,8 @@ mod keys;
 mod pages;
 pub mod providers;
 mod relying;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{fmt, sync::Arc};

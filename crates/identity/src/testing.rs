@@ -181,6 +181,16 @@ impl App {
         browser
     }
 
+    /// Makes an account a member of a tenant, or gives a member another role; owners stay owners.
+    pub async fn join(&self, slug: &str, email: &str, role: &str) {
+        let user = self.user(email).await;
+        let tenant = self.db.directory().by_slug(slug).await.expect("directory");
+        let tenant = tenant.expect("the tenant");
+        members::put(&self.operator::<UsersWrite>(), &tenant, user, role)
+            .await
+            .expect("a member");
+    }
+
     pub fn browser(&self) -> Browser<'_> {
         Browser {
             app: self,

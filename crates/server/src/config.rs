@@ -290,6 +290,35 @@ mod tests {
     }
 
     #[test]
+    fn identity_providers_are_read_from_variables() {
+        let config = load(&[
+            ("FREEHOLD_SIGN_IN__PROVIDERS__ACME__NAME", "Acme"),
+            (
+                "FREEHOLD_SIGN_IN__PROVIDERS__ACME__ISSUER",
+                "https://idp.example.com",
+            ),
+            ("FREEHOLD_SIGN_IN__PROVIDERS__ACME__CLIENT_ID", "us"),
+            (
+                "FREEHOLD_SIGN_IN__PROVIDERS__ACME__CLIENT_SECRET",
+                "hunter22",
+            ),
+            ("FREEHOLD_SIGN_IN__PROVIDERS__ACME__LINK", "true"),
+        ])
+        .expect("loads");
+        let [provider] = &config.identity_providers()[..] else {
+            panic!("one provider");
+        };
+        assert_eq!(
+            (provider.id.as_str(), provider.name.as_str()),
+            ("acme", "Acme")
+        );
+        assert_eq!((provider.link, provider.sign_up), (true, false));
+        assert!(!format!("{config:?} {provider:?}").contains("hunter22"));
+        let error = load(&[("FREEHOLD_SIGN_IN__PROVIDERS__ACME__NAME", "Acme")]);
+        assert!(format!("{:#}", error.expect_err("incomplete")).contains("issuer"));
+    }
+
+    #[test]
     fn secrets_do_not_show() {
         let config = load(&[("DATABASE_URL", "postgres://u:hunter22@h/d")]).expect("loads");
         assert!(!format!("{config:?}").contains("hunter22"));

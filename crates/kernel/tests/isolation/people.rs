@@ -47,7 +47,7 @@ pub const RULES: &[(&str, &str)] = &[
          WHERE c.relnamespace = 'control'::regnamespace AND acl.grantee <> c.relowner
              AND acl.grantee <> 'freehold_identity'::regrole
              AND (c.oid IN (SELECT oid FROM owned) OR c.relname IN ('user', 'session', 'email_token',
-                 'attempt', 'account_audit', 'mail')
+                 'attempt', 'account_audit', 'mail', 'user_identity', 'sign_in_flow')
                  OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
                      AND a.attname IN ('password_hash', 'token_sha256')))",
     ),
@@ -125,7 +125,13 @@ async fn fill(superuser: &mut PgConnection) {
                  INSERT INTO control.tenant_role (tenant_id, name, permissions, created_by)
                  VALUES ('{tenant}', 'special', '{{}}', 'test');
                  INSERT INTO control.invitation (tenant_id, id, email, role, token_sha256, invited_by, expires_at)
-                 VALUES ('{tenant}', '{tenant}', 'i@x', 'agent', '\\x00', 'test', now())"
+                 VALUES ('{tenant}', '{tenant}', 'i@x', 'agent', '\\x00', 'test', now());
+                 INSERT INTO control.identity_provider (tenant_id, id, name, label, issuer, client_id,
+                     kek, wrapped, sealed, domains, role, enabled, vouches_for, vouches_for_owners, created_by)
+                 VALUES ('{tenant}', '{tenant}', 'p', 'p', 'i', 'c', 'k', '\\x00', '\\x00', '{{}}', 'agent',
+                     true, '{{}}', false, 'test');
+                 INSERT INTO control.member_identity (tenant_id, provider_id, issuer, subject, user_id)
+                 VALUES ('{tenant}', '{tenant}', 'i', 's', '{tenant}')"
             ),
         )
         .await;
@@ -146,7 +152,13 @@ fn begin(tenant: &str, user: &str) -> String {
     )
 }
 
-const OWNED: [&str; 3] = ["membership", "tenant_role", "invitation"];
+const OWNED: [&str; 5] = [
+    "membership",
+    "tenant_role",
+    "invitation",
+    "identity_provider",
+    "member_identity",
+];
 
 #[tokio::test]
 async fn identity_sees_one_tenant_or_one_person() {
@@ -158,6 +170,10 @@ async fn identity_sees_one_tenant_or_one_person() {
         (A, NIL, "membership", "a"),
         (A, NIL, "tenant_role", "a"),
         (A, NIL, "invitation", "a"),
+        (A, NIL, "identity_provider", "a"),
+        (A, NIL, "member_identity", "a"),
+        (NIL, A, "identity_provider", ""),
+        (NIL, A, "member_identity", ""),
         (NIL, A, "membership", "ab"),
         (NIL, B, "membership", "b"),
         (NIL, A, "tenant_role", ""),
@@ -217,6 +233,10 @@ async fn no_other_role_reads_accounts() {
             "mail",
             "membership",
             "account_audit",
+            "identity_provider",
+            "member_identity",
+            "user_identity",
+            "sign_in_flow",
         ] {
             let refused = outcome(&mut conn, &format!("SELECT * FROM control.{table}")).await;
             assert!(

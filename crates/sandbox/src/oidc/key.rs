@@ -44,7 +44,7 @@ impl SigningKey {
     }
 
     fn make(number: u32) -> Self {
-        let pair = if number % 2 == 0 {
+        let pair = if number.is_multiple_of(2) {
             let pair = RsaKeyPair::generate(KeySize::Rsa2048);
             Pair::Rsa(Arc::new(pair.expect("the machine has memory for a key")))
         } else {

@@ -58,6 +58,10 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
     let new = json!({ "name": role, "permissions": ["agents:read"] });
     let made = send(node, "POST", "/v1/roles", Some(key.expose()), Some(&new)).await;
     assert_eq!(made.status, 201, "{}", made.text);
+    let new = identity_provider(&[("name", "spare".into())]);
+    let path = "/v1/identity-providers";
+    let provider = send(node, "POST", path, Some(key.expose()), Some(&new)).await;
+    assert_eq!(provider.status, 201, "{}", provider.text);
     let correlation = message["correlation_id"].as_str().expect("a correlation");
     [
         ("agent", id(&first("/v1/agents").await)),
@@ -69,10 +73,22 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("member", member),
         ("invitation", id(&invited.body)),
         ("role", role),
+        ("identity_provider", id(&provider.body)),
         ("job", id(&first("/v1/jobs").await)),
         ("provider", "twilio".to_owned()),
     ]
     .into()
+}
+
+fn identity_provider(change: &[(&str, Value)]) -> Value {
+    let mut provider = json!({
+        "label": "Staff", "issuer": "https://idp.example.com", "client_id": "client",
+        "client_secret": "client-secret", "role": "viewer",
+    });
+    for (name, value) in change {
+        provider[*name] = value.clone();
+    }
+    provider
 }
 
 /// Somebody who belongs to the tenant.
@@ -111,6 +127,8 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "POST /v1/invitations" => json!({ "email": "intruder@example.com", "role": "viewer" }),
         "POST /v1/roles" => json!({ "name": "intruder", "permissions": ["agents:read"] }),
         "PUT /v1/roles/{role}" => json!({ "permissions": ["jobs:read"] }),
+        "POST /v1/identity-providers" => identity_provider(&[("name", "intruder".into())]),
+        "PUT /v1/identity-providers/{identity_provider}" => identity_provider(&[]),
         "POST /v1/api-keys" => {
             json!({ "name": "more", "mode": "test", "permissions": ["agents:read"] })
         }
