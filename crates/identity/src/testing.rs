@@ -183,10 +183,14 @@ impl App {
 
     /// Makes an account a member of a tenant, or gives a member another role; owners stay owners.
     pub async fn join(&self, slug: &str, email: &str, role: &str) {
-        let user = self.user(email).await;
+        let user: uuid::Uuid = sqlx::query_scalar("SELECT id FROM control.user WHERE email = $1")
+            .bind(email)
+            .fetch_one(&mut self.superuser().await)
+            .await
+            .expect("the account");
         let tenant = self.db.directory().by_slug(slug).await.expect("directory");
         let tenant = tenant.expect("the tenant");
-        members::put(&self.operator::<UsersWrite>(), &tenant, user, role)
+        members::put(&self.operator::<UsersWrite>(), &tenant, user.into(), role)
             .await
             .expect("a member");
     }

@@ -138,25 +138,20 @@ pub(super) async fn come_back(
     let (Some(handle), Some(state)) = (handle, state) else {
         return Err(stale());
     };
-    let digest = digest_of(state);
     let mut tx = oidc.people().begin(Whose::nobody()).await?;
+    // Of several at once the others wait for the row, and find it gone.
     let row = sqlx::query!(
-        "SELECT browser_sha256, platform_provider, for_tenant, provider_id, issuer, next
-         FROM control.sign_in_flow WHERE state_sha256 = $1 AND expires_at > now() FOR UPDATE",
-        digest
+        "DELETE FROM control.sign_in_flow WHERE state_sha256 = $1 AND expires_at > now()
+         RETURNING browser_sha256, platform_provider, for_tenant, provider_id, issuer, next",
+        digest_of(state)
     )
     .fetch_optional(tx.conn())
     .await?
     .ok_or_else(stale)?;
+    // Without a commit the row stays, for the browser that it belongs to.
     if !constant_time_eq(&row.browser_sha256, &digest_of(handle.expose())) {
         return Err(stale());
     }
-    sqlx::query!(
-        "DELETE FROM control.sign_in_flow WHERE state_sha256 = $1",
-        digest
-    )
-    .execute(tx.conn())
-    .await?;
     tx.commit().await?;
     let which = match (row.platform_provider, row.for_tenant, row.provider_id) {
         (Some(id), None, None) => Which::Platform(id),

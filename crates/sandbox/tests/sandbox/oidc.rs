@@ -7,7 +7,7 @@ use reqwest::Url;
 use sandbox::{OidcClient, OidcFault, OidcPerson, Provider, Sandbox};
 use serde_json::{Value, json};
 
-use crate::fixture::{client, exchange, start};
+use crate::fixture::{DEADLINE, client, exchange, start};
 
 const BACK: &str = "https://app.example.com/back";
 const SECRET: &str = "planted client+secret";
@@ -49,7 +49,14 @@ fn request(changes: &[(&str, &str)]) -> Vec<(String, String)> {
 /// Where the page's form leads; nothing where the browser is sent nowhere.
 async fn decided(sandbox: &Sandbox, changes: &[(&str, &str)]) -> Option<Url> {
     let url = format!("{}/authorize", sandbox.base_url(Provider::Oidc));
-    let request = client().post(url).form(&request(changes));
+    // Where it leads is looked at, not gone to.
+    let browser = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(DEADLINE)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a plain client can be built");
+    let request = browser.post(url).form(&request(changes));
     let answer = request.send().await.expect("the sandbox answers");
     let to = answer.headers().get("location")?.to_str().expect("text");
     Some(to.parse().expect("an address"))
