@@ -113,7 +113,7 @@ async fn the_api_answers_every_role_as_documented() {
     let data = tempfile::tempdir().expect("a folder");
     let node = start(data.path()).await;
     let access = tenant(node.program()).await;
-    let roles = Roles::builtin().tenant;
+    let roles = &Roles::builtin().tenant;
     // A key without permissions is not made.
     for role in roles
         .iter()
