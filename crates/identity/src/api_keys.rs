@@ -1,4 +1,5 @@
-//! A tenant's API keys: issuing, listing, revoking. How a key is formed and checked lives in
+//! A tenant's API keys: issuing, listing, revoking; [`rotate`], what they are used for ([`usage`]),
+//! the [`prefix`] that they begin with, and [`leaks`]. How a key is formed and checked lives in
 //! `kernel::access::api_key`.
 //!
 //! A key's text leaves this module once, in the answer that issues it; what stays is the hash of
@@ -13,8 +14,12 @@
 
 mod api;
 mod grant;
+pub mod leaks;
+pub mod prefix;
+mod rotate;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 
 use std::fmt;
 
@@ -28,15 +33,13 @@ use kernel::{
     permission::{ApiKeysRead, ApiKeysWrite},
     secret::Secret,
 };
+pub use rotate::{Rotation, rotate};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::input;
-
-/// What keys begin with, so that people and scanners see whose they are.
-const PREFIX: &str = "fh";
 
 /// A key to issue.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -80,6 +83,16 @@ pub struct ApiKeyView {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revoked_at: Option<OffsetDateTime>,
+    /// Until when the secret that the last rotation replaced is still taken.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub previous_until: Option<OffsetDateTime>,
+    /// When it was last used; seconds late.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<OffsetDateTime>,
+    /// From where.
+    pub last_used_ip: Option<String>,
 }
 
 /// A key that was just issued, with its text.
@@ -119,9 +132,13 @@ pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<Iss
         return Err(Error::field("expires_at", "must lie in the future"));
     }
     let id = ApiKeyId::new();
-    let key = NewKey::generate(PREFIX, new.mode, access.tenant().id);
     let created_by = access.actor().to_string();
     let mut tx = access.begin().await?;
+    let key = NewKey::generate(
+        &prefix::current(&mut tx).await?,
+        new.mode,
+        access.tenant().id,
+    );
     let row = sqlx::query!(
         "INSERT INTO cell.api_key (id, public_id, secret_sha256, name, mode, display, permissions,
              created_by, expires_at)
@@ -149,6 +166,9 @@ pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<Iss
         created_at: row.created_at,
         expires_at: row.expires_at,
         revoked_at: None,
+        previous_until: None,
+        last_used_at: None,
+        last_used_ip: None,
     };
     tx.audit(Act {
         action: "api_key.created",
@@ -168,10 +188,14 @@ pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Pag
     let (limit, after) = (query.limit()?, query.after::<ApiKeyId>()?);
     let mut tx = access.read().await?;
     let rows = sqlx::query!(
-        "SELECT id, name, mode, display, permissions, created_by, created_at, expires_at, revoked_at
-         FROM cell.api_key
+        r#"SELECT id, name, mode, display, permissions, created_by, created_at, expires_at,
+             revoked_at, CASE WHEN previous_until > now() THEN previous_until END AS previous_until,
+             used.last_at AS "last_at?", used.last_ip
+         FROM cell.api_key k
+         LEFT JOIN LATERAL (SELECT last_at, last_ip FROM cell.api_key_usage u
+             WHERE u.tenant_id = k.tenant_id AND u.key_id = k.id ORDER BY day DESC LIMIT 1) used ON true
          WHERE $1::uuid IS NULL OR id < $1
-         ORDER BY id DESC LIMIT $2",
+         ORDER BY id DESC LIMIT $2"#,
         after.map(ApiKeyId::uuid),
         limit + 1
     )
@@ -191,6 +215,9 @@ pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Pag
                 created_at: row.created_at,
                 expires_at: row.expires_at,
                 revoked_at: row.revoked_at,
+                previous_until: row.previous_until,
+                last_used_at: row.last_at,
+                last_used_ip: row.last_ip,
             })
         })
         .collect::<Result<_>>()?;

@@ -21,9 +21,14 @@ mod testing;
 pub mod users;
 
 use axum::extract::FromRef;
-use kernel::{Db, access::OperatorToken};
+use kernel::{Db, access::OperatorToken, jobs::Registry};
 use people::People;
 use utoipa_axum::router::OpenApiRouter;
+
+/// Registers the jobs of this crate.
+pub fn register(registry: &mut Registry) {
+    api_keys::leaks::register(registry);
+}
 
 /// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, and people's
 /// own, `/v1/auth`, `/v1/me`.

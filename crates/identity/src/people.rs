@@ -80,7 +80,7 @@ impl People {
         &self.0.passwords
     }
 
-    fn attempts(&self) -> Attempts<'_> {
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
         Attempts(self)
     }
 

@@ -13,6 +13,7 @@ use axum::{
 use kernel::{
     Access, Db, Operator,
     access::{OperatorToken, Web},
+    db::Tenant,
     id::UserId,
     permission::{MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite},
     secret::Secret,
@@ -231,11 +232,15 @@ impl App {
     }
 
     pub async fn enter<P: Permission>(&self, slug: &str) -> Access<P> {
-        let tenant = self.db.directory().by_slug(slug).await.expect("directory");
         self.operator::<TenantsEnter>()
-            .enter(tenant.expect("the tenant"), "test")
+            .enter(self.known(slug).await, "test")
             .await
             .expect("access")
+    }
+
+    pub async fn known(&self, slug: &str) -> Tenant {
+        let tenant = self.db.directory().by_slug(slug).await.expect("directory");
+        tenant.expect("the tenant")
     }
 }
 

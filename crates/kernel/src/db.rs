@@ -35,6 +35,7 @@ pub(crate) use tx::Route;
 pub use tx::Tx;
 
 use crate::{
+    access::api_key::Uses,
     error::{Error, Result},
     events::Subscriptions,
     id::CellId,
@@ -203,6 +204,8 @@ struct Inner {
     identity: PgPool,
     /// Wakes this node's sender of mail.
     mail: Notify,
+    /// What keys were used for since it was last written down.
+    key_uses: Uses,
     cells: HashMap<CellId, Arc<Cell>>,
     directory: Directory,
     subscriptions: Arc<OnceLock<Subscriptions>>,
@@ -239,6 +242,7 @@ impl Db {
             control: pools,
             identity: pool(control, IDENTITY),
             mail: Notify::new(),
+            key_uses: Uses::default(),
             cells,
             directory,
             subscriptions,
@@ -251,6 +255,10 @@ impl Db {
 
     pub fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    pub(crate) fn key_uses(&self) -> &Uses {
+        &self.0.key_uses
     }
 
     pub(crate) fn control(&self) -> &Pools {

@@ -40,6 +40,8 @@ permissions! { TENANT:
     CredentialsUse => "credentials:use";
     ApiKeysRead => "api_keys:read";
     ApiKeysWrite => "api_keys:write";
+    /// End a key that was found in public. Held by whoever shows the key itself.
+    ApiKeysReport => "api_keys:report";
     ConversationsRead => "conversations:read";
     MessagesSend => "messages:send";
     AgentsRead => "agents:read";
@@ -76,6 +78,7 @@ permissions! { PLATFORM:
 /// Permissions that only the program itself holds; no role and no API key can carry them.
 pub const INTERNAL: &[&str] = &[
     CredentialsUse::NAME,
+    ApiKeysReport::NAME,
     InboundReceive::NAME,
     InboundProcess::NAME,
 ];

@@ -142,6 +142,7 @@ impl Program {
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
+        identity::register(&mut registry);
         db.subscribe(registry.subscriptions())?;
         Ok(Self {
             config,

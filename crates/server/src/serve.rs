@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::Context;
 use identity::mail::Sender;
 use kernel::{
+    access::api_key::UsageWriter,
     jobs::{Worker, WorkerOptions},
     telemetry::metric,
 };
@@ -27,6 +28,7 @@ pub struct Node {
     readiness: Readiness,
     worker: Option<Worker>,
     mail: Option<Sender>,
+    usage: UsageWriter,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -48,6 +50,7 @@ impl Node {
             Some(settings) => Some(Sender::start(&program.db, &settings)?),
             None => None,
         };
+        let usage = UsageWriter::start(&program.db);
         let worker = (program.config.worker.concurrency > 0).then(|| {
             let options = WorkerOptions {
                 concurrency: program.config.worker.concurrency,
@@ -68,6 +71,7 @@ impl Node {
             readiness,
             worker,
             mail,
+            usage,
             stop,
             server,
         })
@@ -96,6 +100,7 @@ impl Node {
         if let Some(mail) = self.mail {
             mail.stop().await;
         }
+        self.usage.stop().await;
         self.program.close().await
     }
 }

@@ -104,6 +104,22 @@ impl Letter {
         .after("The invitation is for this address alone and ends after seven days.")
     }
 
+    /// Nothing of the report stands in it: whoever has a key could have us mail their words.
+    pub fn key_leaked(tenant: &str, name: &str, display: &str) -> Self {
+        Self::new(
+            format!("An API key of {} has leaked", one_line(tenant)),
+            format!(
+                "The API key “{}” ({display}…) of {} was found in public, and was revoked at once.",
+                one_line(name),
+                one_line(tenant)
+            ),
+        )
+        .after("What used it is refused now: issue another key and replace it there.")
+        .after(
+            "The audit log says where it was found, and what the key was used for stands with it.",
+        )
+    }
+
     pub fn text(&self) -> String {
         let mut parts = self.before.clone();
         if let Some((label, link)) = &self.link {

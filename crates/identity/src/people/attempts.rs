@@ -52,6 +52,15 @@ pub(crate) const MAILBOX: Limit = Limit {
     forgotten_seconds: 3_600.0,
 };
 
+/// Reports of leaked keys, which scanners send from few addresses.
+pub(crate) const REPORTS: Limit = Limit {
+    kind: "reports",
+    free: 100,
+    pause_seconds: 1.0,
+    longest_seconds: 60.0,
+    forgotten_seconds: 900.0,
+};
+
 #[derive(Debug)]
 pub(crate) struct Attempts<'a>(pub &'a People);
 
@@ -60,6 +69,14 @@ impl Attempts<'_> {
     pub async fn by_network(&self, visitor: &Visitor) -> Result<()> {
         match visitor.network() {
             Some(network) => self.take(NETWORK, &network).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a report of leaked keys from the visitor's network.
+    pub async fn of_reports(&self, visitor: &Visitor) -> Result<()> {
+        match visitor.network() {
+            Some(network) => self.take(REPORTS, &network).await,
             None => Ok(()),
         }
     }

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, pool::PoolConnection};
+use sqlx::{
+    AssertSqlSafe, Executor, PgConnection, Postgres, Row, pool::PoolConnection, postgres::PgRow,
+};
 
 use super::{Cell, Db, Tenant};
 use crate::{
@@ -77,6 +79,36 @@ impl Tx {
             return Err(Error::StaleEpoch);
         }
         Ok(tx)
+    }
+
+    /// The rows of one statement that reads, in one round trip altogether. The protocol of prepared
+    /// statements takes one statement at a time, so this is a batch of text: whatever is spliced
+    /// into it has to be letters and digits that the caller has looked at.
+    pub(crate) async fn glance(db: &Db, tenant: &Tenant, statement: &str) -> Result<Vec<PgRow>> {
+        let batch = format!(
+            "BEGIN READ ONLY; SET LOCAL freehold.tenant_id = '{}';
+             SELECT (SELECT epoch FROM cell.tenancy) AS epoch; {statement}; COMMIT",
+            tenant.id.uuid()
+        );
+        let mut conn = db.cell(tenant.cell)?.pools.app.acquire().await?;
+        let mut rows = match conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(batch))).await {
+            Ok(rows) => rows.into_iter(),
+            Err(error) => {
+                // The batch broke off inside its transaction.
+                conn.close_on_drop();
+                return Err(error.into());
+            }
+        };
+        drop(conn);
+        let epoch: Option<i64> = match rows.next() {
+            Some(row) => row.try_get(0)?,
+            None => None,
+        };
+        if epoch != Some(tenant.epoch) {
+            db.directory().forget(tenant);
+            return Err(Error::StaleEpoch);
+        }
+        Ok(rows.collect())
     }
 
     /// The connection, for `query!(…).execute(tx.conn())`. Every statement sees this tenant alone.

@@ -54,6 +54,17 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("permissions", "ARRAY['agents:read']".into()),
             ("created_by", own.text("creator")),
         ],
+        "api_key_prefix" => vec![
+            ("prefix", format!("'{}p{}'", own.letter, own.number)),
+            ("set_by", own.text("setter")),
+        ],
+        "api_key_usage" => vec![
+            ("key_id", parent.id("api_key")),
+            ("day", "date '2026-01-01'".into()),
+            ("requests", format!("{} + 1", own.number)),
+            ("last_at", TIME.into()),
+            ("last_ip", own.text("address")),
+        ],
         "job_lane" => vec![("weight", own.number())],
         "job" => vec![
             ("id", id),

@@ -114,6 +114,8 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "POST /v1/api-keys" => {
             json!({ "name": "more", "mode": "test", "permissions": ["agents:read"] })
         }
+        "POST /v1/api-keys/{key}/rotate" => json!({ "grace_seconds": 0 }),
+        "PUT /v1/api-keys/prefix" => json!({ "prefix": "acme" }),
         name => {
             assert!(
                 !operation.takes_body,
