@@ -14,6 +14,7 @@ pub mod extract;
 pub mod id;
 pub mod ingest;
 pub mod jobs;
+pub mod lease;
 pub mod page;
 pub mod permission;
 pub mod postgres;

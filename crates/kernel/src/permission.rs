@@ -47,6 +47,8 @@ permissions! { TENANT:
     JobsRead => "jobs:read";
     JobsReplay => "jobs:replay";
     TracesRead => "traces:read";
+    /// See the tenant's own audit log, and take it away.
+    AuditRead => "audit:read";
     /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
     InboundReceive => "inbound:receive";
     /// Turn stored webhooks into messages. Held by jobs alone.
@@ -60,6 +62,8 @@ permissions! { PLATFORM:
     TenantsEnter => "tenants:enter";
     /// See the queue and its dead letters across tenants.
     QueueRead => "queue:read";
+    /// See what staff did, in the operators' own log.
+    PlatformAuditRead => "platform_audit:read";
 }
 
 /// Permissions that only the program itself holds; no role and no API key can carry them.

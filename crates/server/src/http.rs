@@ -1,5 +1,6 @@
 //! The HTTP server: every route of every slice under one router, with what all requests share.
 
+mod client;
 mod docs;
 mod health;
 mod layers;
@@ -12,6 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use client::TrustedProxies;
 pub use health::Readiness;
 
 use crate::program::Program;
@@ -22,6 +24,7 @@ pub struct AppState {
     db: Db,
     connect: Connect,
     operator_token: OperatorToken,
+    proxies: TrustedProxies,
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
@@ -32,6 +35,7 @@ impl AppState {
             db: program.db.clone(),
             connect: program.connect.clone(),
             operator_token: program.token(),
+            proxies: program.config.proxies.clone(),
             readiness,
             metrics,
         }
@@ -50,6 +54,12 @@ impl FromRef<AppState> for Connect {
     }
 }
 
+impl FromRef<AppState> for TrustedProxies {
+    fn from_ref(state: &AppState) -> Self {
+        state.proxies.clone()
+    }
+}
+
 impl FromRef<AppState> for OperatorToken {
     fn from_ref(state: &AppState) -> Self {
         state.operator_token.clone()
@@ -65,6 +75,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(connect::credentials::routes())
         .merge(converse::routes())
         .merge(assist::routes())
+        .merge(audit::routes())
         .merge(kernel::jobs::api::routes())
 }
 
@@ -100,5 +111,9 @@ pub fn router(state: AppState) -> Router {
     .layer(CatchPanicLayer::custom(layers::panicked))
     .layer(middleware::from_fn(layers::headers))
     .layer(middleware::from_fn(layers::correlate))
+    .layer(middleware::from_fn_with_state(
+        state.clone(),
+        layers::know_client,
+    ))
     .with_state(state)
 }

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use audit::upkeep::Upkeep;
 use kernel::{
+    Operator,
     jobs::{Worker, WorkerOptions},
     telemetry::metric,
 };
@@ -25,6 +27,7 @@ pub struct Node {
     program: Program,
     readiness: Readiness,
     worker: Option<Worker>,
+    upkeep: Upkeep,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -49,8 +52,14 @@ impl Node {
             };
             Worker::start(&program.db, program.registry.clone(), options)
         });
+        let upkeep = Upkeep::start(
+            &Operator::local(&program.db, "system"),
+            program.audit_settings()?,
+        );
+        let router =
+            http::router(state).into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, http::router(state)).with_graceful_shutdown(async {
+        let server = axum::serve(listener, router).with_graceful_shutdown(async {
             // An error means that the sender is gone, which is an end as well.
             let _ = stopped.await;
         });
@@ -60,6 +69,7 @@ impl Node {
             program,
             readiness,
             worker,
+            upkeep,
             stop,
             server,
         })
@@ -85,6 +95,7 @@ impl Node {
         if let Some(worker) = self.worker {
             worker.drain(DRAIN).await;
         }
+        self.upkeep.stop().await;
         self.program.close().await
     }
 }

@@ -81,18 +81,9 @@ impl<P: Permission> Operator<P> {
         detail: Value,
     ) -> Result<OperatorTx> {
         let mut tx = OperatorTx::begin(&self.db.control().operator).await?;
-        sqlx::query!(
-            "INSERT INTO control.operator_audit (id, actor, action, tenant_id, detail, correlation_id)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-            uuid::Uuid::now_v7(),
-            self.actor.to_string(),
-            action,
-            tenant.map(TenantId::uuid),
-            detail,
-            self.correlation.uuid(),
-        )
-        .execute(tx.conn())
-        .await?;
+        let actor = self.actor.to_string();
+        tx.audit(actor, action, tenant, &detail, self.correlation)
+            .await?;
         Ok(tx)
     }
 
