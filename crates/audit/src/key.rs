@@ -43,7 +43,9 @@ pub enum KeyError {
     Exposed { path: PathBuf, mode: u32 },
     #[error("the audit key {path} is malformed: {reason}")]
     Malformed { path: PathBuf, reason: &'static str },
-    #[error("`{0}` can't name a key: it has to be without spaces, plus signs and control characters")]
+    #[error(
+        "`{0}` can't name a key: it has to be without spaces, plus signs and control characters"
+    )]
     Name(String),
 }
 
@@ -77,7 +79,8 @@ impl SigningKey {
         };
         let mut seed = Zeroizing::new([0; LENGTH]);
         rand::fill(&mut *seed).map_err(|_| io(io::Error::other("no randomness")))?;
-        let key = Self::new(name.to_owned(), &seed).ok_or_else(|| io(io::Error::other("no key")))?;
+        let key =
+            Self::new(name.to_owned(), &seed).ok_or_else(|| io(io::Error::other("no key")))?;
         let text = key.render(&seed);
         // Written beside and linked into place, so that the file is whole as soon as it is there,
         // and so that of two processes one makes the key.
@@ -141,7 +144,11 @@ impl SigningKey {
         data.extend_from_slice(seed);
         let data = Zeroizing::new(STANDARD.encode(&*data));
         let (name, id) = (&self.verifier.name, self.verifier.id());
-        Zeroizing::new(format!("{PRIVATE}{name}+{:08x}+{}\n", u32::from_be_bytes(id), *data))
+        Zeroizing::new(format!(
+            "{PRIVATE}{name}+{:08x}+{}\n",
+            u32::from_be_bytes(id),
+            *data
+        ))
     }
 
     /// What others check signatures with.
@@ -274,7 +281,10 @@ mod tests {
         assert_eq!(vkey.parse().as_ref(), Ok(made.verifier()));
         let files = std::fs::read_dir(folder.path()).expect("lists").count();
         assert_eq!(files, 1, "nothing is left beside the key");
-        let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
+        let mode = std::fs::metadata(&path)
+            .expect("is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -297,7 +307,8 @@ mod tests {
     /// The example key of golang.org/x/mod/sumdb/note's documentation.
     #[test]
     fn agrees_with_gos_note_package() {
-        let private = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+        let private =
+            "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
         let public = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
         let key = SigningKey::parse(private).expect("parses");
         assert_eq!(key.verifier().to_string(), public);

@@ -69,7 +69,9 @@ impl Checkpoint {
                 .strip_prefix(SIGNATURE)
                 .and_then(|rest| rest.split_once(' '))
                 .ok_or(NoteError::Malformed)?;
-            let signature = STANDARD.decode(signature).map_err(|_| NoteError::Malformed)?;
+            let signature = STANDARD
+                .decode(signature)
+                .map_err(|_| NoteError::Malformed)?;
             let (id, signature) = signature.split_at_checked(4).ok_or(NoteError::Malformed)?;
             if name == key.name() && id == key.id() {
                 if !key.verifies(text.as_bytes(), signature) {
@@ -180,7 +182,10 @@ mod tests {
         let line = signature.lines().last().expect("a signature");
         let note = format!("{}{line}\n", checkpoint().sign(&key));
         assert_eq!(Checkpoint::open(&note, key.verifier()), Ok(checkpoint()));
-        assert_eq!(Checkpoint::open(&note, witness.verifier()), Ok(checkpoint()));
+        assert_eq!(
+            Checkpoint::open(&note, witness.verifier()),
+            Ok(checkpoint())
+        );
     }
 
     #[test]
@@ -189,9 +194,15 @@ mod tests {
         let note = checkpoint().sign(&key);
         let other = for_tests("example.org/audit");
         let opened = |note: &str| Checkpoint::open(note, key.verifier());
-        assert_eq!(opened(&note.replace("42", "41")), Err(NoteError::BadSignature));
+        assert_eq!(
+            opened(&note.replace("42", "41")),
+            Err(NoteError::BadSignature)
+        );
         assert_eq!(opened(&checkpoint().sign(&other)), Err(NoteError::OtherKey));
-        assert_eq!(opened(&note.replacen("\n\n", "\n", 1)), Err(NoteError::Malformed));
+        assert_eq!(
+            opened(&note.replacen("\n\n", "\n", 1)),
+            Err(NoteError::Malformed)
+        );
         let (text, _) = note.split_once("\n\n").expect("a blank line");
         assert_eq!(opened(text), Err(NoteError::Malformed));
         for text in ["a\n042\nqg==\n", "a\n+4\nqg==\n", "a\n4\n", "\n\n\n"] {

@@ -1,4 +1,5 @@
-//! Who there is: tenants and their lifecycle, API keys, and what staff see of the platform.
+//! Who there is: tenants and their lifecycle, people and their membership, API keys, and what staff
+//! see of the platform.
 //!
 //! Each slice offers its routes and, for the command line and the demo, the plain functions behind
 //! them. Deciding whether a caller may do something is `kernel::access`' part; what a tenant owns
@@ -6,23 +7,36 @@
 
 pub mod api_keys;
 mod input;
+pub mod invitations;
+pub mod mail;
+pub mod members;
 pub mod operator_audit;
+pub mod people;
 pub mod quarantine;
+pub mod roles;
 pub mod tenants;
 #[cfg(test)]
 mod testing;
+pub mod users;
 
 use axum::extract::FromRef;
 use kernel::{Db, access::OperatorToken};
+use people::People;
 use utoipa_axum::router::OpenApiRouter;
 
-/// The tenants' part: `/v1/api-keys`.
+/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, and people's
+/// own, `/v1/auth`, `/v1/me`.
 pub fn tenant_routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
     Db: FromRef<S>,
+    People: FromRef<S>,
 {
     api_keys::routes()
+        .merge(members::api::routes())
+        .merge(invitations::api::routes())
+        .merge(roles::api::routes())
+        .merge(people::api::routes())
 }
 
 /// The operators' part: everything of this crate below `/admin/v1`.
@@ -33,6 +47,7 @@ where
     OperatorToken: FromRef<S>,
 {
     tenants::routes()
+        .merge(users::api::routes())
         .merge(quarantine::routes())
         .merge(operator_audit::routes())
 }

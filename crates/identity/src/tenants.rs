@@ -23,3 +23,4 @@ pub use lifecycle::{activate, close, suspend, update};
 pub use model::{NewTenant, TenantChanges, TenantQuery, TenantView};
 pub use provision::create;
 pub use query::{get, list};
+pub(crate) use slug::check as check_slug;

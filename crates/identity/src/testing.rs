@@ -1,29 +1,52 @@
-//! This crate's routes on a database of the test's own, and requests to them.
+//! This crate's routes on a database of the test's own, requests to them, and browsers that keep
+//! their cookie.
+
+use std::{net::SocketAddr, sync::Mutex};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, to_bytes},
-    extract::FromRef,
+    extract::{ConnectInfo, FromRef},
     http::{Request, StatusCode, header},
+    middleware,
+    routing::get,
 };
 use kernel::{
     Access, Db, Operator,
-    access::OperatorToken,
-    permission::{Permission, TenantsEnter, TenantsWrite},
+    access::{OperatorToken, Web},
+    client::{self, TrustedProxies},
+    id::UserId,
+    permission::{MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite},
     secret::Secret,
     testing::TestDb,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::tenants::{self, NewTenant, TenantView};
+use crate::{
+    members,
+    people::{Email, People, Settings},
+    tenants::{self, NewTenant, TenantView},
+    users::{self, NewUser},
+};
 
 pub const TOKEN: &str = "operator-token-of-the-tests";
+pub const PASSWORD: &str = "correct horse battery";
+const URL: &str = "https://app.example.com";
+/// The proxy that every request comes through; it names the browser's address.
+const PROXY: &str = "10.0.0.1:443";
 
 #[derive(Clone)]
 struct State {
     db: Db,
     token: OperatorToken,
+    people: People,
+}
+
+impl FromRef<State> for People {
+    fn from_ref(state: &State) -> Self {
+        state.people.clone()
+    }
 }
 
 impl FromRef<State> for Db {
@@ -40,21 +63,124 @@ impl FromRef<State> for OperatorToken {
 
 pub struct App {
     pub db: Db,
+    pub people: People,
+    test: TestDb,
     router: Router,
 }
 
+/// Pages of the console, which stand for those that need one permission.
+async fn see(access: Access<MembersRead>) -> String {
+    access.actor().to_string()
+}
+
+async fn change(_: Access<MembersWrite>) {}
+
 impl App {
-    pub fn new(TestDb { db, .. }: TestDb) -> Self {
+    pub fn new(test: TestDb) -> Self {
+        Self::configured(test, true, false)
+    }
+
+    pub fn configured(test: TestDb, sign_up: bool, staff_second_factor: bool) -> Self {
+        let db = test.db.clone();
+        let settings = Settings {
+            public_url: URL.to_owned(),
+            sign_up,
+        };
+        let people = People::new(&db, settings);
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),
+            people: people.clone(),
         };
+        let web = Web::new(URL, staff_second_factor).expect("an address");
+        let proxy: SocketAddr = PROXY.parse().expect("an address");
+        let proxies: TrustedProxies = proxy.ip().to_string().parse().expect("an address");
         let (router, _) = crate::tenant_routes()
             .merge(crate::operator_routes())
             .split_for_parts();
+        let router = router
+            .route("/app/{tenant}/see", get(see).post(change))
+            .layer(Extension(web))
+            .layer(middleware::from_fn_with_state(proxies, client::know))
+            .layer(Extension(ConnectInfo(proxy)));
         Self {
             db,
+            people,
+            test,
             router: router.with_state(state),
+        }
+    }
+
+    /// A connection that sees what no role of the program may.
+    pub async fn superuser(&self) -> sqlx::PgConnection {
+        self.test.superuser().await
+    }
+
+    pub async fn execute(&self, sql: &'static str) {
+        sqlx::raw_sql(sql)
+            .execute(&mut self.superuser().await)
+            .await
+            .expect("the statement runs");
+    }
+
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut self.superuser().await)
+            .await
+            .expect("the statement counts")
+    }
+
+    /// Subjects and texts of what waits to be sent to an address, oldest first.
+    pub async fn mail_to(&self, email: &str) -> Vec<(String, String)> {
+        sqlx::query_as(
+            "SELECT subject, text_body FROM control.mail WHERE lower(recipient) = $1 ORDER BY id",
+        )
+        .bind(email)
+        .fetch_all(&mut self.superuser().await)
+        .await
+        .expect("mail is read")
+    }
+
+    /// The token of the link that was mailed last to an address.
+    pub async fn token_for(&self, email: &str) -> String {
+        let mail = self.mail_to(email).await;
+        let (_, text) = mail.last().expect("mail was sent");
+        let (_, rest) = text.split_once("?token=").expect("a link");
+        rest.lines().next().expect("a line").to_owned()
+    }
+
+    /// An account with [`PASSWORD`].
+    pub async fn user(&self, email: &str) -> UserId {
+        let new = NewUser {
+            email: Email::parse(email).expect("an address"),
+            name: email.to_owned(),
+            password: Secret::new(PASSWORD),
+            platform_role: None,
+        };
+        users::put(&self.people, &self.operator::<UsersWrite>(), new)
+            .await
+            .expect("an account")
+            .id
+    }
+
+    /// An account that belongs to a tenant, signed in.
+    pub async fn member(&self, slug: &str, email: &str, role: &str) -> Browser<'_> {
+        let user = self.user(email).await;
+        let tenant = self.db.directory().by_slug(slug).await.expect("directory");
+        let tenant = tenant.expect("the tenant");
+        members::put(&self.operator::<UsersWrite>(), &tenant, user, role)
+            .await
+            .expect("a member");
+        let browser = self.browser();
+        browser.sign_in(email, PASSWORD).await;
+        browser
+    }
+
+    pub fn browser(&self) -> Browser<'_> {
+        Browser {
+            app: self,
+            cookie: Mutex::default(),
+            address: "192.0.2.1".into(),
         }
     }
 
@@ -77,21 +203,13 @@ impl App {
             }
             None => Body::empty(),
         };
-        let request = request.body(body).expect("a request");
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("an answer");
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), 1 << 20)
-            .await
-            .expect("a body");
-        if bytes.is_empty() {
-            return (status, Value::Null);
-        }
-        (status, serde_json::from_slice(&bytes).expect("JSON"))
+        let response = self.answer(request.body(body).expect("a request")).await;
+        read(response).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> axum::response::Response {
+        let answer = self.router.clone().oneshot(request).await;
+        answer.expect("an answer")
     }
 
     pub async fn staff(
@@ -126,5 +244,92 @@ impl App {
             .enter(tenant.expect("the tenant"), "test")
             .await
             .expect("access")
+    }
+}
+
+async fn read(response: axum::response::Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), 1 << 20)
+        .await
+        .expect("a body");
+    if bytes.is_empty() {
+        return (status, Value::Null);
+    }
+    let text = String::from_utf8(bytes.to_vec()).expect("text");
+    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    (status, value)
+}
+
+/// Somebody's browser: it keeps the session's cookie, and says that its requests are its own.
+pub struct Browser<'a> {
+    app: &'a App,
+    cookie: Mutex<Option<String>>,
+    pub address: String,
+}
+
+impl Browser<'_> {
+    pub fn cookie(&self) -> Option<String> {
+        self.cookie.lock().expect("a cookie").clone()
+    }
+
+    pub fn set_cookie(&self, cookie: Option<String>) {
+        *self.cookie.lock().expect("a cookie") = cookie;
+    }
+
+    pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.send_from("same-origin", method, path, body).await
+    }
+
+    /// As a page of `site` makes the browser send it.
+    pub async fn send_from(
+        &self,
+        site: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("sec-fetch-site", site)
+            .header("x-forwarded-for", &self.address)
+            .header(header::USER_AGENT, "test browser");
+        if let Some(cookie) = self.cookie() {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        let response = self
+            .app
+            .answer(request.body(body).expect("a request"))
+            .await;
+        if let Some(set) = response.headers().get(header::SET_COOKIE) {
+            let set = set.to_str().expect("text");
+            assert!(set.starts_with("__Host-freehold_session="), "{set}");
+            assert!(set.contains("; Secure; HttpOnly; SameSite=Lax"), "{set}");
+            let pair = set.split(';').next().expect("a pair").to_owned();
+            self.set_cookie((!pair.ends_with('=')).then_some(pair));
+        }
+        read(response).await
+    }
+
+    pub async fn sign_in(&self, email: &str, password: &str) {
+        let (status, answer) = self.try_sign_in(email, password).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    pub async fn try_sign_in(&self, email: &str, password: &str) -> (StatusCode, Value) {
+        let body = json!({ "email": email, "password": password });
+        self.send("POST", "/v1/auth/sign-in", Some(body)).await
+    }
+
+    /// The status of an answer to a request without a body.
+    pub async fn status(&self, method: &str, path: &str) -> u16 {
+        self.send(method, path, None).await.0.as_u16()
     }
 }

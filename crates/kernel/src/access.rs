@@ -1,32 +1,56 @@
 //! Capabilities: the proof that a caller may do one thing inside one tenant.
 //!
-//! An [`Access`] is minted in exactly four places: a session or token ([`operator`], for staff),
-//! an API key ([`api_key`]), a resolved webhook endpoint ([`endpoint`]) and a claimed job
-//! (`kernel::jobs`). Its fields are private, it is neither `Clone` nor deserialisable, and the only
+//! An [`Access`] is minted for a signed-in person ([`session`]), for staff who enter a tenant
+//! ([`operator`]), for an API key ([`api_key`]), for a resolved webhook endpoint ([`endpoint`]) and
+//! for a claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor deserialisable, and the only
 //! road to tenant rows leads through it.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "transactions on people's tables leave here with whoever proved to be allowed one"
+)]
 
 pub mod api_key;
 pub mod endpoint;
 pub mod operator;
+pub mod session;
+mod web;
 
 use std::{fmt, marker::PhantomData};
 
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::request::Parts,
+};
+
 pub use operator::{Operator, OperatorToken};
+pub use session::{OWNER, Person};
+pub use web::{Visitor, Web};
 
 use crate::{
-    db::{Db, Route, Tenant, TenantStatus, Tx},
+    db::{Db, PeopleTx, Route, Tenant, TenantStatus, Tx, Whose},
     error::{Error, Result},
-    id::CorrelationId,
+    id::{CorrelationId, UserId},
     permission::Permission,
 };
 
-/// Who acts, as it stands in audit entries and jobs: `api_key:key_…`, `staff:…`, `webhook:twilio`.
+/// Who acts, as it stands in audit entries and jobs: `user:usr_…`, `api_key:key_…`, `staff:…`,
+/// `webhook:twilio`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor(String);
 
 impl Actor {
     pub(crate) fn new(kind: &str, name: impl fmt::Display) -> Self {
         Self(format!("{kind}:{name}"))
+    }
+
+    pub fn user(user: UserId) -> Self {
+        Self::new("user", user)
+    }
+
+    /// Somebody who has not shown who they are.
+    pub fn stranger() -> Self {
+        Self::new("visitor", "unknown")
     }
 
     /// The actor that a job was stored with.
@@ -41,11 +65,37 @@ impl fmt::Display for Actor {
     }
 }
 
+/// What a caller may pass on to others: nobody makes anybody mightier than themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// Webhooks and jobs.
+    Nothing,
+    Permissions(Vec<String>),
+    /// As an owner: also ownership itself.
+    Owner(Vec<String>),
+    /// Staff who entered the tenant.
+    Staff,
+}
+
+impl Authority {
+    pub(crate) fn includes(&self, permission: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Permissions(held) | Self::Owner(held) => {
+                held.iter().any(|name| name == permission)
+            }
+            Self::Staff => true,
+        }
+    }
+}
+
 /// Proof that the caller may do `P` inside one tenant.
 pub struct Access<P> {
     db: Db,
     tenant: Tenant,
     actor: Actor,
+    user: Option<UserId>,
+    authority: Authority,
     correlation: CorrelationId,
     permission: PhantomData<fn() -> P>,
 }
@@ -68,8 +118,18 @@ impl<P: Permission> Access<P> {
             db: db.clone(),
             tenant,
             actor,
+            user: None,
+            authority: Authority::Nothing,
             correlation,
             permission: PhantomData,
+        }
+    }
+
+    pub(crate) fn with(self, authority: Authority, user: Option<UserId>) -> Self {
+        Self {
+            user,
+            authority,
+            ..self
         }
     }
 
@@ -81,6 +141,12 @@ impl<P: Permission> Access<P> {
     /// Opens a transaction that can only read.
     pub async fn read(&self) -> Result<Tx> {
         self.open(Route::Read).await
+    }
+
+    /// Opens a transaction on what the tenant owns in the control database: memberships, roles,
+    /// invitations.
+    pub async fn people(&self) -> Result<PeopleTx> {
+        PeopleTx::begin(&self.db, Whose::tenant(self.tenant.id)).await
     }
 
     async fn open(&self, route: Route) -> Result<Tx> {
@@ -102,12 +168,45 @@ impl<P: Permission> Access<P> {
         &self.actor
     }
 
+    /// The person who acts, where it is one.
+    pub fn user(&self) -> Option<UserId> {
+        self.user
+    }
+
+    /// Whether the caller holds a permission, and so may give it to others.
+    pub fn may_give(&self, permission: &str) -> bool {
+        self.authority.includes(permission)
+    }
+
+    /// Whether the caller may make and unmake owners.
+    pub fn may_give_ownership(&self) -> bool {
+        matches!(self.authority, Authority::Owner(_) | Authority::Staff)
+    }
+
     pub fn correlation(&self) -> CorrelationId {
         self.correlation
     }
 
     pub(crate) fn db(&self) -> &Db {
         &self.db
+    }
+}
+
+/// A key on the API; a session's cookie on the pages of the console, where the path names the
+/// tenant.
+impl<P: Permission, S: Send + Sync> FromRequestParts<S> for Access<P>
+where
+    Db: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let db = Db::from_ref(state);
+        if parts.uri.path().starts_with("/app/") {
+            return session::authenticate(&db, parts, state).await;
+        }
+        let key = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
+        api_key::authenticate(&db, key).await
     }
 }
 

@@ -15,10 +15,10 @@ pub use chain::{Entry, GENESIS, Hash, PLATFORM, read_entries, timestamp};
 pub use chains::{Carried, Chains, Lag};
 
 use crate::{
+    client,
     db::{OperatorTx, Tx},
     error::{Error, Result},
     id::{AuditEntryId, CorrelationId, TenantId},
-    telemetry,
 };
 
 /// An act worth an entry.
@@ -39,6 +39,8 @@ pub(crate) struct Pending {
     actor: String,
     action: String,
     target: Option<String>,
+    /// In the operators' log, the tenant that the target is.
+    tenant: Option<TenantId>,
     /// JSON, as it is stored and hashed.
     detail: String,
     ip: Option<String>,
@@ -54,7 +56,7 @@ impl Pending {
         detail: &impl Serialize,
         correlation: CorrelationId,
     ) -> Result<Self> {
-        let client = telemetry::client();
+        let client = client::current();
         let now = OffsetDateTime::now_utc();
         Ok(Self {
             id: AuditEntryId::new().uuid(),
@@ -65,6 +67,7 @@ impl Pending {
             actor,
             action: action.to_owned(),
             target,
+            tenant: None,
             detail: serde_json::to_string(detail).map_err(Error::internal)?,
             ip: client
                 .as_ref()
@@ -147,10 +150,9 @@ impl Tx {
 }
 
 impl OperatorTx {
-    /// Writes the entry of an act of staff, which stands at the beginning of its transaction: the
-    /// end of the platform's chain is the first lock that any of them takes, so they wait for each
-    /// other and never in a circle.
-    pub(crate) async fn audit(
+    /// Records the act of this transaction, in the operators' log; as [`Tx::audit`], it is written
+    /// by commit.
+    pub(crate) fn audit(
         &mut self,
         actor: String,
         action: &str,
@@ -160,6 +162,14 @@ impl OperatorTx {
     ) -> Result<()> {
         let target = tenant.map(|tenant| tenant.to_string());
         let entry = Pending::new(actor, action, target, detail, correlation)?;
+        *self.act() = Some(Pending { tenant, ..entry });
+        Ok(())
+    }
+
+    pub(crate) async fn write_audit(&mut self) -> Result<()> {
+        let Some(entry) = self.act().take() else {
+            return Ok(());
+        };
         let content = entry.content(PLATFORM);
         sqlx::query!(
             "WITH head AS (
@@ -179,7 +189,7 @@ impl OperatorTx {
             entry.at,
             entry.actor,
             entry.action,
-            tenant.map(TenantId::uuid),
+            entry.tenant.map(TenantId::uuid),
             entry.detail,
             entry.ip,
             entry.user_agent,

@@ -12,6 +12,7 @@ mod bootstrap;
 mod directory;
 pub mod inspect;
 mod operator_tx;
+mod people_tx;
 mod tx;
 
 use std::{
@@ -28,6 +29,8 @@ use tokio::sync::Notify;
 pub use bootstrap::{Applied, migrate, pending, undo};
 pub use directory::{Directory, Tenant, TenantStatus};
 pub use operator_tx::OperatorTx;
+pub(crate) use people_tx::LiveSession;
+pub use people_tx::{PeopleTx, Whose};
 pub(crate) use tx::Route;
 pub use tx::Tx;
 
@@ -43,6 +46,8 @@ const APP: (&str, u32) = ("freehold_app", 16);
 const OPERATOR: (&str, u32) = ("freehold_operator", 4);
 const INGEST: (&str, u32) = ("freehold_ingest", 4);
 const WORKER: (&str, u32) = ("freehold_worker", 6);
+/// Reaches people's accounts, which lie in the control database alone.
+const IDENTITY: (&str, u32) = ("freehold_identity", 8);
 /// Migrates and owns; serves nothing.
 const OWNER: &str = "freehold_owner";
 
@@ -151,22 +156,23 @@ pub(crate) struct Pools {
     pub worker: PgPool,
 }
 
+fn pool(server: &Server, (role, connections): (&str, u32)) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(std::time::Duration::from_secs(10))
+        // A ping before each use would cost a round trip per transaction; a broken connection
+        // shows itself at BEGIN, where nothing is lost yet.
+        .test_before_acquire(false)
+        .connect_lazy_with(server.role(role))
+}
+
 impl Pools {
     fn connect(server: &Server) -> Self {
-        let pool = |(role, connections): (&str, u32)| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(std::time::Duration::from_secs(10))
-                // A ping before each use would cost a round trip per transaction; a broken
-                // connection shows itself at BEGIN, where nothing is lost yet.
-                .test_before_acquire(false)
-                .connect_lazy_with(server.role(role))
-        };
         Self {
-            app: pool(APP),
-            operator: pool(OPERATOR),
-            ingest: pool(INGEST),
-            worker: pool(WORKER),
+            app: pool(server, APP),
+            operator: pool(server, OPERATOR),
+            ingest: pool(server, INGEST),
+            worker: pool(server, WORKER),
         }
     }
 
@@ -194,6 +200,9 @@ pub struct Db(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     control: Pools,
+    identity: PgPool,
+    /// Wakes this node's sender of mail.
+    mail: Notify,
     cells: HashMap<CellId, Arc<Cell>>,
     directory: Directory,
     subscriptions: Arc<OnceLock<Subscriptions>>,
@@ -228,6 +237,8 @@ impl Db {
         let subscriptions = Arc::default();
         let db = Self(Arc::new(Inner {
             control: pools,
+            identity: pool(control, IDENTITY),
+            mail: Notify::new(),
             cells,
             directory,
             subscriptions,
@@ -287,6 +298,7 @@ impl Db {
     /// Ends all connections; what is still open is rolled back.
     pub async fn close(&self) {
         self.0.control.close().await;
+        self.0.identity.close().await;
         for cell in self.0.cells.values() {
             cell.pools.close().await;
         }

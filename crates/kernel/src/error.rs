@@ -19,6 +19,12 @@ pub enum Error {
     Unauthenticated,
     #[error("the permission `{0}` is missing")]
     Forbidden(&'static str),
+    /// A page of somebody else's made a browser send this.
+    #[error("the request comes from another site")]
+    CrossOrigin,
+    /// The act asks for more than the session has shown.
+    #[error("a second factor is needed")]
+    SecondFactorRequired,
     /// Also the answer to ids of other tenants.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -72,6 +78,11 @@ pub enum ConflictCode {
     ChangedMeanwhile,
     JobDuplicate,
     JobNotDead,
+    /// A tenant has at least one owner, always.
+    LastOwner,
+    AlreadyMember,
+    /// Members or invitations still have the role.
+    RoleInUse,
 }
 
 impl ConflictCode {
@@ -85,6 +96,9 @@ impl ConflictCode {
             Self::ChangedMeanwhile => "changed_meanwhile",
             Self::JobDuplicate => "job_duplicate",
             Self::JobNotDead => "job_not_dead",
+            Self::LastOwner => "last_owner",
+            Self::AlreadyMember => "already_member",
+            Self::RoleInUse => "role_in_use",
         }
     }
 }
@@ -125,6 +139,8 @@ impl Error {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden(_) => "forbidden",
+            Self::CrossOrigin => "cross_origin",
+            Self::SecondFactorRequired => "second_factor_required",
             Self::NotFound(_) => "not_found",
             Self::Invalid { .. } => "invalid_request",
             Self::Conflict { code, .. } => code.as_str(),
@@ -144,7 +160,10 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) | Self::TenantInactive { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden(_)
+            | Self::CrossOrigin
+            | Self::SecondFactorRequired
+            | Self::TenantInactive { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } | Self::CredentialMissing { .. } => StatusCode::CONFLICT,

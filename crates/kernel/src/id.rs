@@ -142,6 +142,10 @@ macro_rules! kinds {
 
 kinds! {
     Tenant / TenantId => "ten";
+    User / UserId => "usr";
+    Session / SessionId => "ses";
+    Invitation / InvitationId => "inv";
+    Mail / MailId => "mail";
     Cell / CellId => "cell";
     ApiKey / ApiKeyId => "key";
     Credential / CredentialId => "cred";

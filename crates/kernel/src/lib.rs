@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod bus;
+pub mod client;
 pub mod db;
 pub mod error;
 pub mod events;

@@ -3,7 +3,7 @@
 //! A handler names its permission in its signature (`Access<CredentialsWrite>`); there is no call
 //! that it could forget. Roles are data: catalogue/roles.toml.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
@@ -49,6 +49,13 @@ permissions! { TENANT:
     TracesRead => "traces:read";
     /// See the tenant's own audit log, and take it away.
     AuditRead => "audit:read";
+    /// See who belongs to the tenant, and who is invited.
+    MembersRead => "members:read";
+    /// Invite people, change their roles, remove them.
+    MembersWrite => "members:write";
+    RolesRead => "roles:read";
+    /// Compose roles of the tenant's own.
+    RolesWrite => "roles:write";
     /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
     InboundReceive => "inbound:receive";
     /// Turn stored webhooks into messages. Held by jobs alone.
@@ -60,6 +67,10 @@ permissions! { PLATFORM:
     TenantsWrite => "tenants:write";
     /// Act inside a tenant on its behalf, with every act in the tenant's own audit log.
     TenantsEnter => "tenants:enter";
+    /// See the accounts of all people.
+    UsersRead => "users:read";
+    /// Disable and enable accounts, end their sessions, and appoint staff.
+    UsersWrite => "users:write";
     /// See the queue and its dead letters across tenants.
     QueueRead => "queue:read";
     /// See what staff did, in the operators' own log.
@@ -83,15 +94,24 @@ pub struct Roles {
 
 impl Roles {
     /// The roles that come with the program.
-    pub fn builtin() -> Self {
-        let roles: Self = toml::from_str(include_str!("../../../catalogue/roles.toml"))
-            .expect("roles.toml is part of the program and read by a test");
-        roles
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<Roles> = LazyLock::new(|| {
+            toml::from_str(include_str!("../../../catalogue/roles.toml"))
+                .expect("roles.toml is part of the program and read by a test")
+        });
+        &BUILTIN
     }
 
     /// The permissions of a tenant role, if there is such a role.
     pub fn tenant(&self, role: &str) -> Option<&[String]> {
         self.tenant.get(role).map(Vec::as_slice)
+    }
+
+    /// Whether a platform role bundles a permission.
+    pub fn platform_grants(&self, role: &str, permission: &str) -> bool {
+        self.platform
+            .get(role)
+            .is_some_and(|names| names.iter().any(|name| name == permission))
     }
 
     /// The role × permission matrix as text, for review as a snapshot.

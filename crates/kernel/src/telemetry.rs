@@ -1,13 +1,11 @@
-//! The correlation id of the work at hand, on whose behalf it is done, and the names of the
-//! metrics.
+//! The correlation id of the work at hand, and the names of the metrics.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::future::Future;
 
 use crate::id::CorrelationId;
 
 tokio::task_local! {
     static CORRELATION: CorrelationId;
-    static CLIENT: Arc<Client>;
 }
 
 /// Runs `work` under a correlation id, which its errors, transactions and jobs then carry.
@@ -23,23 +21,6 @@ pub fn current_correlation() -> Option<CorrelationId> {
 /// The current correlation id, or a new one for work that starts here.
 pub fn correlation() -> CorrelationId {
     current_correlation().unwrap_or_default()
-}
-
-/// Who sent the request at hand, as far as the network tells. Goes into its audit entries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Client {
-    pub address: Option<IpAddr>,
-    pub user_agent: Option<String>,
-}
-
-/// Runs the work of a request, whose audit entries then name its client.
-pub async fn with_client<F: Future>(client: Client, work: F) -> F::Output {
-    CLIENT.scope(Arc::new(client), work).await
-}
-
-/// The client of the request that is running. Jobs and commands have none.
-pub fn client() -> Option<Arc<Client>> {
-    CLIENT.try_with(Arc::clone).ok()
 }
 
 /// Metric names, in one place so that dashboards and code agree. Units are in the names.

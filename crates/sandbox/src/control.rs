@@ -4,6 +4,7 @@
 //!   "times", "scope": {"path", "account"}}`), clear
 //! - `GET /_sandbox/requests?provider=&after=`: `{"data": […]}`, oldest first, optionally only
 //!   those after a sequence number; `DELETE` forgets all
+//! - `GET /_sandbox/mail`: `{"data": […]}`, the letters that the mail server was given, oldest first
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub(crate) fn router() -> Router<Arc<Simulation>> {
             get(list_faults).post(plan_fault).delete(clear_faults),
         )
         .route("/requests", get(list_requests).delete(clear_requests))
+        .route("/mail", get(list_mail))
 }
 
 async fn list_faults(State(simulation): State<Arc<Simulation>>) -> Json<Value> {
@@ -67,4 +69,8 @@ async fn list_requests(
 async fn clear_requests(State(simulation): State<Arc<Simulation>>) -> StatusCode {
     simulation.record.clear();
     StatusCode::NO_CONTENT
+}
+
+async fn list_mail(State(simulation): State<Arc<Simulation>>) -> Json<Value> {
+    Json(json!({ "data": simulation.mail.letters() }))
 }

@@ -1,6 +1,6 @@
 //! Simulated providers: Meta's Graph API for WhatsApp, Twilio, Telegram and OpenAI on one loopback
 //! server, as strict as the providers' documentation, with faults on demand and a record of all
-//! that was sent; and senders of signed, real-shaped webhooks.
+//! that was sent; senders of signed, real-shaped webhooks; and a mail server that keeps what it gets.
 //!
 //! `freehold demo` and tests stand on it. It knows nothing of the rest of Freehold: requests are
 //! checked and webhooks are signed here by an implementation of its own, so that it can disagree
@@ -22,6 +22,7 @@ mod record;
 pub mod senders;
 mod server;
 mod shape;
+mod smtp;
 mod telegram;
 mod twilio;
 mod whatsapp;
@@ -32,6 +33,7 @@ pub use media::{Media, MediaStore};
 pub use provider::{Provider, UnknownProvider};
 pub use record::{Received, Record};
 pub use server::Sandbox;
+pub use smtp::{Letter, SmtpSink};
 
 /// Locks a mutex whose data stay sound when a holder panics: every critical section here is a
 /// plain insertion, removal or copy.

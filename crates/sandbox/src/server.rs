@@ -32,6 +32,7 @@ use crate::{
     provider::Provider,
     record::{self, Received, Record},
     senders::{Outgoing, Retries},
+    smtp::SmtpSink,
 };
 
 /// Larger than any body that a simulated provider takes.
@@ -59,6 +60,7 @@ pub(crate) struct Simulation {
     pub faults: Faults,
     pub record: Record,
     pub media: MediaStore,
+    pub mail: SmtpSink,
     pub client: reqwest::Client,
     address: SocketAddr,
     /// Webhooks under way; dropping the set aborts them.
@@ -77,6 +79,7 @@ impl Sandbox {
             faults: Faults::default(),
             record: Record::default(),
             media: MediaStore::default(),
+            mail: SmtpSink::start((address.ip(), 0).into()).await?,
             // A webhook goes straight to its receiver, whatever proxy the environment names.
             client: reqwest::Client::builder()
                 .no_proxy()
@@ -131,6 +134,11 @@ impl Sandbox {
 
     pub fn media(&self) -> &MediaStore {
         &self.simulation.media
+    }
+
+    /// The mail server, on a free port of the same address.
+    pub fn mail(&self) -> &SmtpSink {
+        &self.simulation.mail
     }
 
     pub fn record(&self) -> &Record {

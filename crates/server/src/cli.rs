@@ -7,6 +7,7 @@ mod keys;
 mod migrate;
 mod sandbox;
 mod tenant;
+mod user;
 mod webhook;
 
 use std::{io::Read, path::PathBuf, process::ExitCode};
@@ -52,6 +53,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Create tenants and lead them through their lifecycle.
     Tenant(tenant::TenantArgs),
+    /// Make people's accounts, and keep them.
+    User(user::UserArgs),
     /// Connect a tenant's accounts at providers.
     Credential(credential::CredentialArgs),
     /// Make and revoke a tenant's API keys.
@@ -103,6 +106,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => sandbox::run(&load()?, args).await?,
         Command::Tenant(args) => {
             with_program(load()?, async |program| tenant::run(program, args).await).await?
+        }
+        Command::User(args) => {
+            with_program(load()?, async |program| user::run(program, args).await).await?
         }
         Command::Credential(args) => {
             with_program(load()?, async |program| {

@@ -9,10 +9,9 @@ use std::{
 use anyhow::Context;
 use audit::destination::Destination;
 use config::{Environment, File, FileFormat};
-use kernel::secret::Secret;
+use identity::mail::MailSettings;
+use kernel::{client::TrustedProxies, secret::Secret};
 use serde::Deserialize;
-
-use crate::http::TrustedProxies;
 
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 const FILE: &str = "freehold.toml";
@@ -29,11 +28,13 @@ const ARGUMENTS: [&str; 4] = [
 pub struct Config {
     pub listen: SocketAddr,
     pub public_url: String,
+    pub sign_up: bool,
     pub catalogue: PathBuf,
     pub pg_bin: PathBuf,
     pub trusted_proxies: String,
     pub database: Database,
     pub operator: Operator,
+    pub mail: Mail,
     pub worker: Worker,
     pub audit: Audit,
     pub log: Log,
@@ -57,6 +58,14 @@ pub struct Database {
 #[serde(deny_unknown_fields)]
 pub struct Operator {
     pub token: Secret,
+    pub second_factor: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    pub smtp_url: Secret,
+    pub from: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -190,7 +199,19 @@ impl Config {
             token.is_empty() || token.len() >= 32,
             "operator.token: must be at least 32 characters"
         );
+        anyhow::ensure!(
+            self.mail.smtp_url.expose().is_empty() || !self.mail.from.is_empty(),
+            "mail.from: has to say whom mail is from, as in `Freehold <no-reply@example.com>`"
+        );
         Ok(self)
+    }
+
+    /// How mail leaves, where it does.
+    pub fn mail(&self) -> Option<MailSettings> {
+        (!self.mail.smtp_url.expose().is_empty()).then(|| MailSettings {
+            smtp_url: self.mail.smtp_url.clone(),
+            from: self.mail.from.clone(),
+        })
     }
 
     pub fn database_url(&self) -> Option<&str> {
@@ -262,12 +283,22 @@ mod tests {
             ("FREEHOLD_LOG__FORMAT", "xml", "log.format"),
             ("FREEHOLD_PUBLIC_URL", "ftp://x", "public_url"),
             ("FREEHOLD_OPERATOR__TOKEN", "short", "operator.token"),
+            ("FREEHOLD_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
+            ("FREEHOLD_SIGN_UP", "perhaps", "sign_up"),
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
             ("FREEHOLD_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
             ("FREEHOLD_AUDIT__SINK", "here", "audit.sink"),
             ("FREEHOLD_AUDIT__STREAM", "/a/file", "audit.stream"),
-            ("FREEHOLD_AUDIT__STREAM", "https://no.secret/", "audit.stream"),
-            ("FREEHOLD_AUDIT__CHECKPOINT_SECONDS", "0", "audit.checkpoint_seconds"),
+            (
+                "FREEHOLD_AUDIT__STREAM",
+                "https://no.secret/",
+                "audit.stream",
+            ),
+            (
+                "FREEHOLD_AUDIT__CHECKPOINT_SECONDS",
+                "0",
+                "audit.checkpoint_seconds",
+            ),
         ] {
             let error = format!("{:#}", load(&[(name, value)]).expect_err(name));
             assert!(error.contains(key), "{name}: {error}");
@@ -278,5 +309,11 @@ mod tests {
     fn secrets_do_not_show() {
         let config = load(&[("DATABASE_URL", "postgres://u:hunter22@h/d")]).expect("loads");
         assert!(!format!("{config:?}").contains("hunter22"));
+        let config = load(&[
+            ("FREEHOLD_MAIL__SMTP_URL", "smtps://u:hunter22@h"),
+            ("FREEHOLD_MAIL__FROM", "a@b.c"),
+        ])
+        .expect("loads");
+        assert!(!format!("{:?} {:?}", config, config.mail()).contains("hunter22"));
     }
 }

@@ -2,6 +2,7 @@
 //! there, one message on each channel through the whole path, each step shown; then it stays up.
 
 mod accounts;
+mod people;
 mod set_up;
 mod show;
 
@@ -57,6 +58,11 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
         config.providers.insert(provider.to_string(), settings);
     }
 
+    if config.mail.smtp_url.expose().is_empty() {
+        config.mail.smtp_url = sandbox.mail().url().into();
+        config.mail.from = "Freehold <no-reply@freehold.example>".to_owned();
+    }
+
     println!("  starting the database (the first time takes a few seconds) …");
     let program = Program::open(config).await?;
     println!(
@@ -65,6 +71,7 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     );
     let accounts = DemoAccounts::open(&program.config.data)?;
     let accounts = set_up::tenants(&program, &sandbox, accounts).await?;
+    let accounts = people::ensure(&program, accounts).await?;
     println!(
         "✔ server                  http://{}\n",
         program.config.listen
@@ -100,6 +107,14 @@ fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
     );
     println!("  explore the API");
     println!("    {url}/docs/api");
+    println!("  sign in as one of its people");
+    println!(
+        "    curl {url}/v1/auth/sign-in -H 'content-type: application/json' \\\n         -d '{{\"email\":\"{}\",\"password\":\"{}\"}}'",
+        people::OWNER,
+        accounts.password.as_deref().unwrap_or_default()
+    );
+    println!("  read the mail that was sent to them");
+    println!("    {}/_sandbox/mail", sandbox.url());
     println!("  see what the simulated providers were sent");
     println!("    {}/_sandbox/requests", sandbox.url());
     println!("  make a provider fail, and watch the retry");

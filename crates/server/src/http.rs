@@ -1,19 +1,22 @@
 //! The HTTP server: every route of every slice under one router, with what all requests share.
 
-mod client;
 mod docs;
 mod health;
 mod layers;
 
-use axum::{Router, extract::FromRef, middleware};
+use axum::{Extension, Router, extract::FromRef, middleware};
 use connect::Connect;
-use kernel::{Db, access::OperatorToken};
+use identity::people::People;
+use kernel::{
+    Db,
+    access::{OperatorToken, Web},
+    client::{self, TrustedProxies},
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use client::TrustedProxies;
 pub use health::Readiness;
 
 use crate::program::Program;
@@ -23,6 +26,8 @@ use crate::program::Program;
 pub struct AppState {
     db: Db,
     connect: Connect,
+    people: People,
+    web: Web,
     operator_token: OperatorToken,
     proxies: TrustedProxies,
     readiness: Readiness,
@@ -30,15 +35,23 @@ pub struct AppState {
 }
 
 impl AppState {
-    pub fn new(program: &Program, readiness: Readiness, metrics: PrometheusHandle) -> Self {
-        Self {
+    /// # Errors
+    /// When the public URL is none.
+    pub fn new(
+        program: &Program,
+        readiness: Readiness,
+        metrics: PrometheusHandle,
+    ) -> kernel::Result<Self> {
+        Ok(Self {
             db: program.db.clone(),
             connect: program.connect.clone(),
+            people: program.people.clone(),
+            web: program.web()?,
             operator_token: program.token(),
             proxies: program.config.proxies.clone(),
             readiness,
             metrics,
-        }
+        })
     }
 }
 
@@ -54,9 +67,9 @@ impl FromRef<AppState> for Connect {
     }
 }
 
-impl FromRef<AppState> for TrustedProxies {
+impl FromRef<AppState> for People {
     fn from_ref(state: &AppState) -> Self {
-        state.proxies.clone()
+        state.people.clone()
     }
 }
 
@@ -108,12 +121,13 @@ pub fn router(state: AppState) -> Router {
     .merge(docs::routes(document))
     .fallback(layers::not_found)
     .method_not_allowed_fallback(layers::method_not_allowed)
+    .layer(Extension(state.web.clone()))
     .layer(CatchPanicLayer::custom(layers::panicked))
     .layer(middleware::from_fn(layers::headers))
     .layer(middleware::from_fn(layers::correlate))
     .layer(middleware::from_fn_with_state(
-        state.clone(),
-        layers::know_client,
+        state.proxies.clone(),
+        client::know,
     ))
     .with_state(state)
 }

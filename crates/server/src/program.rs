@@ -13,9 +13,10 @@ use std::{
 use anyhow::Context;
 use audit::{key::SigningKey, upkeep};
 use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
+use identity::people::{self, People};
 use kernel::{
     Db,
-    access::OperatorToken,
+    access::{OperatorToken, Web},
     bus,
     db::{self, Server},
     jobs::Registry,
@@ -38,6 +39,7 @@ pub struct Program {
     pub config: Config,
     pub db: Db,
     pub connect: Connect,
+    pub people: People,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
     database: Database,
@@ -132,6 +134,14 @@ impl Program {
         )?;
         connect.follow(bus::listen(&db));
 
+        let people = People::new(
+            &db,
+            people::Settings {
+                public_url: config.public_url.clone(),
+                sign_up: config.sign_up,
+            },
+        );
+
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
@@ -140,6 +150,7 @@ impl Program {
             config,
             db,
             connect,
+            people,
             registry: Arc::new(registry),
             operator_token,
             database,
@@ -165,6 +176,12 @@ impl Program {
         })
     }
 
+    /// How browsers reach this installation.
+    pub fn web(&self) -> kernel::Result<Web> {
+        let config = &self.config;
+        Web::new(&config.public_url, config.operator.second_factor)
+    }
+
     /// Ends the connections and, where it is ours, the database server.
     pub async fn close(self) -> anyhow::Result<()> {
         self.db.close().await;
@@ -183,7 +200,10 @@ pub fn audit_key(config: &Config) -> anyhow::Result<SigningKey> {
         .with_context(|| format!("the data folder {} can't be made", config.data.display()))?;
     let url = url::Url::parse(&config.public_url)?;
     let name = format!("{}/audit", url.authority());
-    Ok(SigningKey::open_or_create(&config.data.join(AUDIT_KEY), &name)?)
+    Ok(SigningKey::open_or_create(
+        &config.data.join(AUDIT_KEY),
+        &name,
+    )?)
 }
 
 pub fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {

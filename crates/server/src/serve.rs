@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use audit::upkeep::Upkeep;
+use identity::mail::Sender;
 use kernel::{
     Operator,
     jobs::{Worker, WorkerOptions},
@@ -28,6 +29,7 @@ pub struct Node {
     readiness: Readiness,
     worker: Option<Worker>,
     upkeep: Upkeep,
+    mail: Option<Sender>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -44,7 +46,11 @@ impl Node {
     pub async fn start_on(program: Program, listener: TcpListener) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let readiness = Readiness::ready();
-        let state = AppState::new(&program, readiness.clone(), metrics()?);
+        let state = AppState::new(&program, readiness.clone(), metrics()?)?;
+        let mail = match program.config.mail() {
+            Some(settings) => Some(Sender::start(&program.db, &settings)?),
+            None => None,
+        };
         let worker = (program.config.worker.concurrency > 0).then(|| {
             let options = WorkerOptions {
                 concurrency: program.config.worker.concurrency,
@@ -56,10 +62,9 @@ impl Node {
             &Operator::local(&program.db, "system"),
             program.audit_settings()?,
         );
-        let router =
-            http::router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let service = http::router(state).into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, router).with_graceful_shutdown(async {
+        let server = axum::serve(listener, service).with_graceful_shutdown(async {
             // An error means that the sender is gone, which is an end as well.
             let _ = stopped.await;
         });
@@ -70,6 +75,7 @@ impl Node {
             readiness,
             worker,
             upkeep,
+            mail,
             stop,
             server,
         })
@@ -96,6 +102,9 @@ impl Node {
             worker.drain(DRAIN).await;
         }
         self.upkeep.stop().await;
+        if let Some(mail) = self.mail {
+            mail.stop().await;
+        }
         self.program.close().await
     }
 }

@@ -9,10 +9,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use kernel::{
-    Access, Error, Result,
-    audit::read_entries,
-    error::Problem,
-    extract::Query,
+    Access, Error, Result, audit::read_entries, error::Problem, extract::Query,
     permission::AuditRead,
 };
 use serde::Deserialize;
@@ -42,21 +39,24 @@ pub async fn lines(
         .await?
         .unwrap_or(0);
     tx.commit().await?;
-    Ok(stream::try_unfold((access, after), move |(access, after)| async move {
-        if after >= end {
-            return Ok(None);
-        }
-        let mut tx = access.read().await?;
-        let entries = read_entries(&mut tx, after, end, STRETCH).await?;
-        tx.commit().await?;
-        let mut text = Vec::new();
-        for entry in &entries {
-            serde_json::to_writer(&mut text, entry).map_err(Error::internal)?;
-            text.push(b'\n');
-        }
-        let last = entries.last().map(|entry| entry.seq);
-        Ok(last.map(|last| (Bytes::from(text), (access, last))))
-    }))
+    Ok(stream::try_unfold(
+        (access, after),
+        move |(access, after)| async move {
+            if after >= end {
+                return Ok(None);
+            }
+            let mut tx = access.read().await?;
+            let entries = read_entries(&mut tx, after, end, STRETCH).await?;
+            tx.commit().await?;
+            let mut text = Vec::new();
+            for entry in &entries {
+                serde_json::to_writer(&mut text, entry).map_err(Error::internal)?;
+                text.push(b'\n');
+            }
+            let last = entries.last().map(|entry| entry.seq);
+            Ok(last.map(|last| (Bytes::from(text), (access, last))))
+        },
+    ))
 }
 
 /// Export the audit log

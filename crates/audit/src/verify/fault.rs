@@ -7,21 +7,51 @@ use crate::note::NoteError;
 /// One thing that is wrong. `line` counts the lines of the file that it stands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    Unreadable { line: u64, reason: String },
-    OtherLog { line: u64, log: String },
+    Unreadable {
+        line: u64,
+        reason: String,
+    },
+    OtherLog {
+        line: u64,
+        log: String,
+    },
     /// The entry's hash does not follow from its fields and the hash before it.
-    Changed { seq: i64, line: u64 },
-    Missing { first: i64, last: i64 },
+    Changed {
+        seq: i64,
+        line: u64,
+    },
+    Missing {
+        first: i64,
+        last: i64,
+    },
     /// The entry stands behind one that is later than it.
-    OutOfOrder { seq: i64, line: u64, after: i64 },
-    Duplicate { seq: i64, line: u64 },
+    OutOfOrder {
+        seq: i64,
+        line: u64,
+        after: i64,
+    },
+    Duplicate {
+        seq: i64,
+        line: u64,
+    },
     /// The chain fits in itself, but is not the one that was signed.
-    Rewritten { size: i64, after: i64 },
+    Rewritten {
+        size: i64,
+        after: i64,
+    },
     /// The newest entries are gone.
-    Truncated { last: i64, size: i64 },
-    BadCheckpoint { line: usize, reason: NoteError },
+    Truncated {
+        last: i64,
+        size: i64,
+    },
+    BadCheckpoint {
+        line: usize,
+        reason: NoteError,
+    },
     /// The key has signed two different logs of one length.
-    Forked { size: i64 },
+    Forked {
+        size: i64,
+    },
 }
 
 impl fmt::Display for Fault {

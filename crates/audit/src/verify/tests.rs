@@ -30,7 +30,9 @@ fn entry(seq: i64) -> Entry {
 /// Hashes entries anew from one on, as somebody would who can write the whole table.
 fn link(log: &mut [Entry], from: usize) {
     for place in from..log.len() {
-        let previous = place.checked_sub(1).map_or(GENESIS, |before| log[before].hash);
+        let previous = place
+            .checked_sub(1)
+            .map_or(GENESIS, |before| log[before].hash);
         log[place].hash = log[place].expected_hash(previous);
     }
 }
@@ -123,7 +125,13 @@ fn removed_entries_are_placed() {
     assert_eq!(alone(&log), [Fault::Missing { first: 7, last: 7 }]);
     log.drain(10..13);
     let faults = alone(&log);
-    assert_eq!(faults[1], Fault::Missing { first: 12, last: 14 });
+    assert_eq!(
+        faults[1],
+        Fault::Missing {
+            first: 12,
+            last: 14
+        }
+    );
     log.drain(..2);
     assert_eq!(alone(&log)[0], Fault::Missing { first: 1, last: 2 });
 }
@@ -142,7 +150,11 @@ fn entries_that_are_renumbered_over_a_removal_do_not_fit() {
 fn reordered_and_repeated_entries_are_placed() {
     let mut log = log(20);
     log.swap(6, 7);
-    let moved = Fault::OutOfOrder { seq: 7, line: 8, after: 8 };
+    let moved = Fault::OutOfOrder {
+        seq: 7,
+        line: 8,
+        after: 8,
+    };
     assert_eq!(alone(&log), [moved]);
     log.swap(6, 7);
     log.insert(9, log[3].clone());
@@ -150,7 +162,11 @@ fn reordered_and_repeated_entries_are_placed() {
     log.remove(9);
     let first = log.remove(0);
     log.push(first);
-    let moved = Fault::OutOfOrder { seq: 1, line: 20, after: 20 };
+    let moved = Fault::OutOfOrder {
+        seq: 1,
+        line: 20,
+        after: 20,
+    };
     assert_eq!(alone(&log), [moved]);
 }
 
@@ -181,7 +197,10 @@ fn forged_and_foreign_checkpoints_are_told_apart() {
     let log = log(20);
     let forged = checkpoint(&log, 10).replace("\n10\n", "\n11\n");
     let faults = against(&log, &(checkpoint(&log, 5) + &forged)).faults;
-    let bad = Fault::BadCheckpoint { line: 6, reason: NoteError::BadSignature };
+    let bad = Fault::BadCheckpoint {
+        line: 6,
+        reason: NoteError::BadSignature,
+    };
     assert_eq!(faults, [bad]);
     let elsewhere = Checkpoint {
         origin: "example.com/audit/ten_other".into(),
@@ -196,7 +215,11 @@ fn forged_and_foreign_checkpoints_are_told_apart() {
     rewritten[2].actor.push('x');
     link(&mut rewritten, 2);
     let both = checkpoint(&log, 10) + &checkpoint(&rewritten, 10);
-    assert!(against(&log, &both).faults.contains(&Fault::Forked { size: 10 }));
+    assert!(
+        against(&log, &both)
+            .faults
+            .contains(&Fault::Forked { size: 10 })
+    );
 }
 
 #[test]
@@ -206,10 +229,16 @@ fn what_is_no_entry_is_placed() {
     lines[1] = lines[1].replace("\"seq\"", "\"more\":1,\"seq\"");
     let file = lines.join("\n");
     let report = verify(file.as_bytes(), None::<(&[u8], &VerifierKey)>).expect("reads");
-    assert!(matches!(report.faults[0], Fault::Unreadable { line: 2, .. }));
+    assert!(matches!(
+        report.faults[0],
+        Fault::Unreadable { line: 2, .. }
+    ));
     let mut other = log;
     other[1].log = "ten_other".into();
-    let expected = Fault::OtherLog { line: 2, log: "ten_other".into() };
+    let expected = Fault::OtherLog {
+        line: 2,
+        log: "ten_other".into(),
+    };
     assert_eq!(alone(&other)[0], expected);
 }
 
@@ -220,7 +249,10 @@ fn many_faults_are_counted() {
         entry.actor.push('x');
     }
     let file = text(&log);
-    let report = verify(BufReader::new(file.as_bytes()), None::<(&[u8], &VerifierKey)>);
+    let report = verify(
+        BufReader::new(file.as_bytes()),
+        None::<(&[u8], &VerifierKey)>,
+    );
     let report = report.expect("reads");
     assert_eq!((report.faults.len(), report.more), (100, 400));
 }

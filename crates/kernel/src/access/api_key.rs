@@ -6,12 +6,9 @@
 
 use std::fmt;
 
-use axum::{
-    extract::{FromRef, FromRequestParts},
-    http::{header, request::Parts},
-};
+use axum::http::{header, request::Parts};
 
-use super::{Access, Actor, require_active};
+use super::{Access, Actor, Authority, require_active};
 use crate::{
     db::{Db, Route, Tx},
     error::{Error, Result},
@@ -119,7 +116,7 @@ impl<'a> Presented<'a> {
 
 /// Checks a presented key and mints the access that it carries. Every failure is the same to the
 /// outside: `Unauthenticated`, unless the key is valid and only lacks the permission.
-async fn authenticate<P: Permission>(db: &Db, text: &str) -> Result<Access<P>> {
+pub(super) async fn authenticate<P: Permission>(db: &Db, text: &str) -> Result<Access<P>> {
     let key = Presented::parse(text).ok_or(Error::Unauthenticated)?;
     let tenant = db
         .directory()
@@ -147,19 +144,8 @@ async fn authenticate<P: Permission>(db: &Db, text: &str) -> Result<Access<P>> {
         return Err(Error::Forbidden(P::NAME));
     }
     let actor = Actor::new("api_key", ApiKeyId::from(row.id));
-    Ok(Access::mint(db, tenant, actor, correlation))
-}
-
-impl<P: Permission, S: Send + Sync> FromRequestParts<S> for Access<P>
-where
-    Db: FromRef<S>,
-{
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let token = bearer(parts).ok_or(Error::Unauthenticated)?;
-        authenticate(&Db::from_ref(state), token).await
-    }
+    let access = Access::mint(db, tenant, actor, correlation);
+    Ok(access.with(Authority::Permissions(row.permissions), None))
 }
 
 /// The token of `Authorization: Bearer …`.

@@ -1,5 +1,5 @@
-//! Staff: what they may do across tenants, and how they enter one. Always audited: the entry is
-//! written before the act and in the same transaction.
+//! Staff: what they may do across tenants, and how they enter one. Always audited: the act and
+//! its entry share a transaction, or the entry is committed first.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -9,13 +9,13 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{Access, Actor, api_key};
+use super::{Access, Actor, Authority, Web, api_key, session};
 use crate::{
     audit::Act,
-    db::{Db, OperatorTx, Tenant},
+    db::{Db, OperatorTx, PeopleTx, Tenant, Whose},
     error::{Error, Result},
-    id::{CellId, CorrelationId, TenantId},
-    permission::{Permission, Roles, TenantsEnter},
+    id::{CellId, CorrelationId, TenantId, UserId},
+    permission::{Permission, Roles, TenantsEnter, TenantsWrite},
     secret::{Secret, constant_time_eq},
     telemetry,
 };
@@ -73,7 +73,8 @@ impl<P: Permission> Operator<P> {
         &self.db
     }
 
-    /// Opens a transaction on the control database and writes the audit entry of the act into it.
+    /// Opens a transaction on the control database, which commits with the audit entry of the act
+    /// or not at all.
     pub async fn begin(
         &self,
         action: &str,
@@ -82,8 +83,7 @@ impl<P: Permission> Operator<P> {
     ) -> Result<OperatorTx> {
         let mut tx = OperatorTx::begin(&self.db.control().operator).await?;
         let actor = self.actor.to_string();
-        tx.audit(actor, action, tenant, &detail, self.correlation)
-            .await?;
+        tx.audit(actor, action, tenant, &detail, self.correlation)?;
         Ok(tx)
     }
 
@@ -102,6 +102,23 @@ impl<P: Permission> Operator<P> {
         OperatorTx::begin(&self.db.cell(cell)?.pools.operator).await
     }
 
+    /// Opens a transaction on people's accounts. The audit entry is committed first: the role that
+    /// reaches accounts does not reach the log of staff.
+    pub async fn people(
+        &self,
+        action: &str,
+        tenant: Option<TenantId>,
+        detail: Value,
+    ) -> Result<PeopleTx> {
+        self.begin(action, tenant, detail).await?.commit().await?;
+        let whose = Whose { tenant, user: None };
+        PeopleTx::begin(&self.db, whose).await
+    }
+
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// The cells that this node serves.
     pub fn cells(&self) -> Vec<CellId> {
         self.db.cells().map(|(id, _)| *id).collect()
@@ -116,7 +133,8 @@ impl Operator<TenantsEnter> {
             .await?
             .commit()
             .await?;
-        let access = Access::<Q>::mint(&self.db, tenant, self.actor.clone(), self.correlation);
+        let access = Access::<Q>::mint(&self.db, tenant, self.actor.clone(), self.correlation)
+            .with(Authority::Staff, None);
         let mut tx = access.begin().await?;
         let target = access.tenant().id.to_string();
         tx.audit(Act {
@@ -130,6 +148,15 @@ impl Operator<TenantsEnter> {
     }
 }
 
+impl Operator<TenantsWrite> {
+    /// For people who make a tenant of their own where the installation lets them. Only the sign-up
+    /// of identity calls this: a lint refuses it elsewhere.
+    pub fn for_founder(db: &Db, user: UserId) -> Self {
+        Self::mint(db, Actor::user(user))
+    }
+}
+
+/// The platform's own token, or a session of somebody who has a platform role.
 impl<P: Permission, S: Send + Sync> FromRequestParts<S> for Operator<P>
 where
     Db: FromRef<S>,
@@ -138,21 +165,33 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let token = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
-        if !OperatorToken::from_ref(state).matches(token) {
-            return Err(Error::Unauthenticated);
-        }
-        let roles = Roles::builtin();
-        let granted = roles
-            .platform
-            .get("administrator")
-            .is_some_and(|names| names.iter().any(|name| name == P::NAME));
-        if !granted {
+        let db = Db::from_ref(state);
+        let (actor, role) = match api_key::bearer(parts) {
+            Some(token) if OperatorToken::from_ref(state).matches(token) => (
+                Actor::new("staff", "operator_token"),
+                "administrator".to_owned(),
+            ),
+            Some(_) => return Err(Error::Unauthenticated),
+            None => signed_in(&db, parts).await?,
+        };
+        if !Roles::builtin().platform_grants(&role, P::NAME) {
             return Err(Error::Forbidden(P::NAME));
         }
-        Ok(Self::mint(
-            &Db::from_ref(state),
-            Actor::new("staff", "operator_token"),
-        ))
+        Ok(Self::mint(&db, actor))
     }
+}
+
+/// The member of staff whose session the request shows, and their platform role. To others the
+/// operators' part does not exist.
+async fn signed_in(db: &Db, parts: &Parts) -> Result<(Actor, String)> {
+    let session = session::presented(db, parts, None).await?;
+    let role = session.platform_role.ok_or(Error::NotFound("resource"))?;
+    let needs_more = parts
+        .extensions
+        .get::<Web>()
+        .is_none_or(Web::staff_second_factor);
+    if needs_more && session.second_factor_at.is_none() {
+        return Err(Error::SecondFactorRequired);
+    }
+    Ok((Actor::new("staff", session.user), role))
 }

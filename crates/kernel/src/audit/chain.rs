@@ -217,10 +217,7 @@ mod tests {
     /// docs/audit.md alone.
     #[test]
     fn the_encoding_is_the_documented_one() {
-        assert_eq!(
-            entry().expected_hash(GENESIS).to_string(),
-            "VECTOR"
-        );
+        assert_eq!(entry().expected_hash(GENESIS).to_string(), "VECTOR");
     }
 
     #[test]
@@ -256,7 +253,10 @@ mod tests {
     #[test]
     fn hashes_have_one_spelling() {
         let text = "0a".repeat(32);
-        assert_eq!(text.parse::<Hash>().map(|hash| hash.to_string()), Ok(text.clone()));
+        assert_eq!(
+            text.parse::<Hash>().map(|hash| hash.to_string()),
+            Ok(text.clone())
+        );
         for bad in ["", "0a", &text.to_uppercase(), &format!("{text}00")] {
             assert!(bad.parse::<Hash>().is_err(), "{bad}");
         }

@@ -5,7 +5,7 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
-use super::{APP, INGEST, OPERATOR, OWNER, Server, WORKER};
+use super::{APP, IDENTITY, INGEST, OPERATOR, OWNER, Server, WORKER};
 use crate::{
     error::{Error, Result},
     id::CellId,
@@ -127,7 +127,7 @@ async fn applied_count(conn: &mut PgConnection, schema: &str) -> Result<usize> {
 
 async fn create_roles(admin: &mut PgConnection, server: &Server) -> Result<Vec<&'static str>> {
     let mut created = Vec::new();
-    for role in [OWNER, APP.0, OPERATOR.0, INGEST.0, WORKER.0] {
+    for role in [OWNER, APP.0, OPERATOR.0, INGEST.0, WORKER.0, IDENTITY.0] {
         let exists: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
                 .bind(role)

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use sqlx::{ConnectOptions, PgConnection};
 
-use super::{APP, INGEST, OPERATOR, OWNER, Server, WORKER};
+use super::{APP, IDENTITY, INGEST, OPERATOR, OWNER, Server, WORKER};
 use crate::error::Result;
 
 async fn connect(server: &Server) -> Result<PgConnection> {
@@ -16,7 +16,7 @@ async fn connect(server: &Server) -> Result<PgConnection> {
 pub async fn roles(server: &Server) -> Result<Vec<String>> {
     let mut conn = connect(server).await?;
     let mut faults = Vec::new();
-    for role in [OWNER, APP.0, OPERATOR.0, INGEST.0, WORKER.0] {
+    for role in [OWNER, APP.0, OPERATOR.0, INGEST.0, WORKER.0, IDENTITY.0] {
         let row: Option<(bool, bool)> =
             sqlx::query_as("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $1")
                 .bind(role)
@@ -36,16 +36,19 @@ pub async fn roles(server: &Server) -> Result<Vec<String>> {
 pub async fn row_level_security(server: &Server) -> Result<Vec<String>> {
     let mut conn = connect(server).await?;
     let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT relname::text FROM pg_class
-         WHERE relnamespace = 'cell'::regnamespace AND relkind IN ('r', 'p')
-           AND relname <> '_sqlx_migrations' AND NOT (relrowsecurity AND relforcerowsecurity)
-         ORDER BY relname",
+        "SELECT oid::regclass::text FROM pg_class
+         WHERE (relnamespace = 'cell'::regnamespace AND relkind IN ('r', 'p')
+                 AND relname <> '_sqlx_migrations'
+             OR oid IN ('control.membership'::regclass, 'control.tenant_role'::regclass,
+                 'control.invitation'::regclass))
+             AND NOT (relrowsecurity AND relforcerowsecurity)
+         ORDER BY 1",
     )
     .fetch_all(&mut conn)
     .await?;
     Ok(tables
         .into_iter()
-        .map(|table| format!("cell.{table} is open"))
+        .map(|table| format!("{table} is open"))
         .collect())
 }
 

@@ -3,6 +3,8 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use crate::people;
+
 /// The tables of the cell. The migrations' own ledger belongs to no tenant.
 const TABLES: &str = "WITH t AS (
     SELECT oid, relname::text AS name, relrowsecurity, relforcerowsecurity
@@ -11,7 +13,12 @@ const TABLES: &str = "WITH t AS (
         AND relname <> '_sqlx_migrations'),
 schemas AS (SELECT unnest(ARRAY['control', 'cell']::regnamespace[]) AS oid),
 serving AS (SELECT unnest(ARRAY['freehold_app', 'freehold_operator', 'freehold_ingest',
-    'freehold_worker']::regrole[]) AS oid)";
+    'freehold_worker', 'freehold_identity']::regrole[]) AS oid),
+owned AS (
+    SELECT c.oid, c.relname::text AS name, c.relrowsecurity, c.relforcerowsecurity
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND a.attnotnull
+    WHERE c.relnamespace = 'control'::regnamespace AND c.relkind IN ('r', 'p')
+        AND c.relname <> 'provider_route')";
 
 /// Each rule's name and the query for what breaks it, one text per breach.
 pub const RULES: &[(&str, &str)] = &[
@@ -193,7 +200,7 @@ pub struct Breach {
 /// Everything in this database that breaks a rule.
 pub async fn breaches(superuser: &mut PgConnection) -> Vec<Breach> {
     let mut found = Vec::new();
-    for (rule, query) in RULES {
+    for (rule, query) in RULES.iter().chain(people::RULES) {
         let objects: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(format!("{TABLES} {query} ORDER BY 1")))
                 .fetch_all(&mut *superuser)

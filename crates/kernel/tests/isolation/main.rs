@@ -5,7 +5,7 @@
 //! tries what the other login roles can reach, `transactions` how transactions end and share
 //! connections, and `migrations` the way down and up again. Each check is a function that returns
 //! what it found, so that beside the test on the real schema stands one that breaks the schema and
-//! expects to be told (`mistakes` for the catalogue).
+//! expects to be told (`mistakes` for the catalogue). `people` holds the control database to the same.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(
@@ -17,6 +17,7 @@ mod catalogue;
 mod grants;
 mod migrations;
 mod mistakes;
+mod people;
 mod roles;
 mod rows;
 mod schema;

@@ -1,6 +1,9 @@
 //! Mistakes for the catalogue's rules to find: the proof that each of them can fail.
 
-use crate::catalogue::{RULES, breaches};
+use crate::{
+    catalogue::{RULES, breaches},
+    people,
+};
 
 /// What somebody might write in a migration, and what the catalogue must say to it.
 const MISTAKES: &[(&str, &str, &str)] = &[
@@ -209,7 +212,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 async fn every_rule_notices_its_breach() {
     let test = kernel::testing::database().await;
     let mut superuser = test.superuser().await;
-    for (mistake, rule, object) in MISTAKES {
+    for (mistake, rule, object) in MISTAKES.iter().chain(people::MISTAKES) {
         // Roles belong to the whole cluster; taking the mistake back keeps it from other tests.
         for part in ["BEGIN", *mistake] {
             sqlx::raw_sql(part)
@@ -229,9 +232,12 @@ async fn every_rule_notices_its_breach() {
             "{mistake}\nshould break the rule that {rule}, at {object}; found {found:#?}"
         );
     }
-    for (rule, _) in RULES {
+    for (rule, _) in RULES.iter().chain(people::RULES) {
         assert!(
-            MISTAKES.iter().any(|(_, tried, _)| tried == rule),
+            MISTAKES
+                .iter()
+                .chain(people::MISTAKES)
+                .any(|(_, tried, _)| tried == rule),
             "no mistake shows that it is noticed when it is not so that {rule}"
         );
     }

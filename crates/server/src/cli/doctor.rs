@@ -78,6 +78,12 @@ pub async fn run(
     public_url(&mut report, &config);
     data_folder(&mut report, &config.data);
     keyring(&mut report, &config.data);
+    if config.mail().is_none() {
+        report.hint(
+            "mail",
+            "is not sent: invitations and links wait until mail.smtp_url is set",
+        );
+    }
     match Database::open(&config).await {
         Err(error) => {
             report.fault(
@@ -177,7 +183,7 @@ async fn check_database(report: &mut Report, server: &Server) {
     match inspect::roles(server).await {
         Ok(faults) if faults.is_empty() => report.good(
             "roles",
-            "five login roles, none of them above row-level security",
+            "six login roles, none of them above row-level security",
         ),
         Ok(faults) => report.fault(
             "roles",

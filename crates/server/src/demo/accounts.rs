@@ -19,6 +19,8 @@ pub const MODEL: &str = "gpt-4o-mini";
 /// The file's content. The secrets in it open nothing but the simulated providers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DemoAccounts {
+    /// Of all the demo's people, made once they exist.
+    pub password: Option<String>,
     pub tenants: Vec<DemoTenant>,
     #[serde(skip)]
     path: PathBuf,
@@ -69,6 +71,7 @@ impl DemoAccounts {
             ),
         ];
         let accounts = Self {
+            password: None,
             tenants,
             path: data.join(FILE),
         };

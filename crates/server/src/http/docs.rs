@@ -12,7 +12,7 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         ContentBuilder, Ref, ResponseBuilder,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -26,7 +26,7 @@ use super::AppState;
         title = "Freehold",
         description = "The backbone of a SaaS product whose customers bring their own accounts.\n\n\
             `/v1` is a tenant's: send its API key as a bearer token. `/admin/v1` is the operator's: send \
-            the operator token. Errors are `application/problem+json` with a stable `code`."
+            the operator token. `/v1/me` is a person's own: sign in, and send the session's cookie. Errors are `application/problem+json` with a stable `code`."
     ),
     modifiers(&Security)
 )]
@@ -50,6 +50,12 @@ impl Modify for Security {
                 .build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
+        // The name that it has on https; without TLS, as in the demo, the prefix is left out.
+        let cookie = ApiKeyValue::with_description(
+            "__Host-freehold_session",
+            "The session of somebody who has signed in.",
+        );
+        components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 

@@ -1,18 +1,16 @@
-//! What every request goes through: a correlation id, its client, a log line, security headers, and problem
+//! What every request goes through: a correlation id, a log line, security headers, and problem
 //! documents for what no handler answers.
 
-use std::{any::Any, net::SocketAddr, time::Instant};
+use std::{any::Any, time::Instant};
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use kernel::{Error, id::CorrelationId, telemetry};
 use tracing::Instrument;
-
-use super::TrustedProxies;
 
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -41,17 +39,6 @@ pub async fn correlate(request: Request, next: Next) -> Response {
         response.headers_mut().insert(CORRELATION, value);
     }
     response
-}
-
-/// Lets the audit entries of the request say who sent it.
-pub async fn know_client(
-    State(proxies): State<TrustedProxies>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let client = proxies.client(peer.map(|info| info.0), request.headers());
-    telemetry::with_client(client, next.run(request)).await
 }
 
 /// Headers for answers that are data: nothing in them may run, be framed, or be cached on the way.

@@ -3,7 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use kernel::secret::Secret;
+use identity::{
+    members,
+    people::Email,
+    users::{self, NewUser},
+};
+use kernel::{Operator, permission::UsersWrite, secret::Secret};
 use serde_json::{Value, json};
 
 use crate::{
@@ -39,6 +44,20 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
     let message = first(&format!("/v1/conversations/{conversation}/messages")).await;
     let new = json!({ "name": "spare", "mode": "test", "permissions": ["agents:read"] });
     let spare = send(node, "POST", "/v1/api-keys", Some(key.expose()), Some(&new)).await;
+    let member = member(node, &tenant.slug).await;
+    let new = json!({ "email": "invited@example.com", "role": "viewer" });
+    let invited = send(
+        node,
+        "POST",
+        "/v1/invitations",
+        Some(key.expose()),
+        Some(&new),
+    )
+    .await;
+    let role = format!("{}-special", tenant.slug);
+    let new = json!({ "name": role, "permissions": ["agents:read"] });
+    let made = send(node, "POST", "/v1/roles", Some(key.expose()), Some(&new)).await;
+    assert_eq!(made.status, 201, "{}", made.text);
     let correlation = message["correlation_id"].as_str().expect("a correlation");
     [
         ("agent", id(&first("/v1/agents").await)),
@@ -47,10 +66,30 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("message", id(&message)),
         ("correlation", correlation.to_owned()),
         ("key", id(&spare.body)),
+        ("member", member),
+        ("invitation", id(&invited.body)),
+        ("role", role),
         ("job", id(&first("/v1/jobs").await)),
         ("provider", "twilio".to_owned()),
     ]
     .into()
+}
+
+/// Somebody who belongs to the tenant.
+async fn member(node: &TestNode, slug: &str) -> String {
+    let operator = Operator::<UsersWrite>::local(&node.program().db, "test");
+    let new = NewUser {
+        email: Email::parse("member@example.com").expect("an address"),
+        name: "Member".to_owned(),
+        password: Secret::new("correct horse battery"),
+        platform_role: None,
+    };
+    let user = users::put(&node.program().people, &operator, new).await;
+    let user = user.expect("an account").id;
+    members::put(&operator, &node.known(slug).await, user, "viewer")
+        .await
+        .expect("a member");
+    user.to_string()
 }
 
 /// What to send so that nothing but the caller can be the reason of a refusal.
@@ -68,6 +107,10 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "POST /v1/messages" => {
             json!({ "channel": "whatsapp", "to": "+351911111111", "text": "intruder" })
         }
+        "PATCH /v1/members/{member}" => json!({ "role": "agent" }),
+        "POST /v1/invitations" => json!({ "email": "intruder@example.com", "role": "viewer" }),
+        "POST /v1/roles" => json!({ "name": "intruder", "permissions": ["agents:read"] }),
+        "PUT /v1/roles/{role}" => json!({ "permissions": ["jobs:read"] }),
         "POST /v1/api-keys" => {
             json!({ "name": "more", "mode": "test", "permissions": ["agents:read"] })
         }

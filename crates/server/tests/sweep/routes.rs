@@ -15,7 +15,13 @@ pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 pub enum Plane {
     Tenant,
     Operator,
+    /// Those who have signed in, each for themselves.
+    Person,
+    /// Those who are about to.
+    Stranger,
 }
+
+const SIGN_OUT: &str = "/v1/auth/sign-out";
 
 /// One documented operation.
 #[derive(Clone, Debug)]
@@ -41,7 +47,7 @@ impl Operation {
     }
 }
 
-/// Every operation of the OpenAPI document. Each names exactly one kind of key, by its path's plane.
+/// Every operation of the OpenAPI document. Each names the kind of key of its path's plane.
 pub fn documented() -> Vec<Operation> {
     let document = serde_json::to_value(http::openapi()).expect("the document is JSON");
     let paths = document["paths"].as_object().expect("paths");
@@ -53,13 +59,20 @@ pub fn documented() -> Vec<Operation> {
                 continue;
             }
             let (plane, scheme) = if path.starts_with("/admin/v1/") {
-                (Plane::Operator, "operator_token")
+                (Plane::Operator, Some("operator_token"))
+            } else if path == "/v1/me" || path.starts_with("/v1/me/") || path == SIGN_OUT {
+                (Plane::Person, Some("session"))
+            } else if path.starts_with("/v1/auth/") {
+                (Plane::Stranger, None)
             } else {
-                (Plane::Tenant, "api_key")
+                (Plane::Tenant, Some("api_key"))
+            };
+            let expected = match scheme {
+                Some(scheme) => serde_json::json!([{ scheme: [] }]),
+                None => Value::Null,
             };
             assert_eq!(
-                operation["security"],
-                serde_json::json!([{ scheme: [] }]),
+                operation["security"], expected,
                 "{method} {path} says which key it takes"
             );
             operations.push(Operation {
@@ -81,7 +94,7 @@ pub const FALLBACK: [&str; 2] = ["/", "/{*__private__axum_fallback}"];
 /// Every path that the router knows. axum shows them in its debugging output and nowhere else.
 pub fn routed(node: &TestNode) -> BTreeSet<String> {
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let state = AppState::new(node.program(), Readiness::ready(), metrics);
+    let state = AppState::new(node.program(), Readiness::ready(), metrics).expect("a public URL");
     let text = format!("{:?}", http::router(state));
     let paths: BTreeSet<String> = text
         .split("RouteId(")

@@ -58,7 +58,8 @@ async fn strangers_get_no_further_than_the_door() {
     let invented = NewKey::generate("fh", Mode::Live, tenant.id).text;
     let operations = documented();
     let mut found = Vec::new();
-    for operation in &operations {
+    let closed = |operation: &&Operation| operation.plane != Plane::Stranger;
+    for operation in operations.iter().filter(closed) {
         let path = filled(&operation.path, junk);
         for token in [None, Some("nonsense"), Some(""), Some(invented.expose())] {
             let answer = send(&node, &operation.method, &path, token, None).await;
@@ -99,7 +100,8 @@ async fn each_plane_refuses_the_others_key() {
         let path = filled(&operation.path, junk);
         let wrong = match operation.plane {
             Plane::Tenant => crate::common::OPERATOR_TOKEN,
-            Plane::Operator => key.expose(),
+            Plane::Operator | Plane::Person => key.expose(),
+            Plane::Stranger => continue,
         };
         let answer = send(&node, &operation.method, &path, Some(wrong), None).await;
         found.push((

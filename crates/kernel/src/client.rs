@@ -1,21 +1,57 @@
 //! Who sent a request: the peer of its connection, or, where that is a proxy that the settings
-//! trust, the address that the proxy names in `X-Forwarded-For`.
+//! trust, the address that the proxy names in `X-Forwarded-For`. Audit entries, sessions and the
+//! limits on tries read it here, from the task of the request.
 //!
 //! Anybody can send that header. Each proxy appends the address that it was called from, so the
 //! list is read from its end, and only for as long as those who wrote it are trusted.
 
 use std::{
     fmt,
+    future::Future,
     net::{IpAddr, SocketAddr},
     str::FromStr,
+    sync::Arc,
 };
 
-use axum::http::{HeaderMap, HeaderName, header};
-use kernel::telemetry::Client;
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderMap, HeaderName, header},
+    middleware::Next,
+    response::Response,
+};
+
+tokio::task_local! {
+    static CLIENT: Arc<Client>;
+}
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What is kept of a user agent, in bytes.
 const LONGEST_AGENT: usize = 256;
+
+/// Who sent the request at hand, as far as the network tells. Proves nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+}
+
+/// Runs the work of a request, whose audit entries then name its client.
+pub async fn with<F: Future>(client: Client, work: F) -> F::Output {
+    CLIENT.scope(Arc::new(client), work).await
+}
+
+/// The client of the request that is running. Jobs and commands have none.
+pub fn current() -> Option<Arc<Client>> {
+    CLIENT.try_with(Arc::clone).ok()
+}
+
+/// The layer that lets all of a request know who sent it. The peer's address is there where the
+/// server was made with connect info.
+pub async fn know(State(proxies): State<TrustedProxies>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let client = proxies.client(peer.map(|info| info.0), request.headers());
+    with(client, next.run(request)).await
+}
 
 /// The proxies whose word on the client counts. None by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,10 +224,23 @@ mod tests {
             ("::/0", "::1", "127.0.0.1"),
         ] {
             let proxies: TrustedProxies = network.parse().expect("a network");
-            assert!(proxies.trust(inside.parse().expect("an address")), "{network}");
-            assert!(!proxies.trust(outside.parse().expect("an address")), "{network}");
+            assert!(
+                proxies.trust(inside.parse().expect("an address")),
+                "{network}"
+            );
+            assert!(
+                !proxies.trust(outside.parse().expect("an address")),
+                "{network}"
+            );
         }
-        for bad in ["10.0.0.0/33", "10.0.0", "::/129", "10.0.0.0/-1", "any", "10.0.0.1,x"] {
+        for bad in [
+            "10.0.0.0/33",
+            "10.0.0",
+            "::/129",
+            "10.0.0.0/-1",
+            "any",
+            "10.0.0.1,x",
+        ] {
             assert!(bad.parse::<TrustedProxies>().is_err(), "{bad}");
         }
     }
@@ -202,7 +251,10 @@ mod tests {
         let long = HeaderValue::from_str(&"a".repeat(1000)).expect("a value");
         headers.insert(header::USER_AGENT, long);
         let client = TrustedProxies::default().client(None, &headers);
-        assert_eq!(client.user_agent.map(|agent| agent.len()), Some(LONGEST_AGENT));
+        assert_eq!(
+            client.user_agent.map(|agent| agent.len()),
+            Some(LONGEST_AGENT)
+        );
         assert_eq!(client.address, None);
     }
 }

@@ -1,0 +1,203 @@
+//! Sessions of people: opening, listing, ending. How a request's session is recognised lives in
+//! `kernel::access::session`.
+
+use kernel::{
+    Error, Result,
+    access::{Actor, Person, Visitor, session::NewToken},
+    db::PeopleTx,
+    id::{SessionId, UserId},
+    secret::Secret,
+};
+use serde::Serialize;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use utoipa::ToSchema;
+
+use super::note;
+
+/// A session that nobody used for this long has ended.
+const IDLE_HOURS: i32 = 7 * 24;
+/// However much it is used, a session ends after this.
+const LIFE: Duration = Duration::days(30);
+
+/// A session that was just opened. Its token is here and nowhere else.
+#[derive(Debug)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub user: UserId,
+    pub token: Secret,
+    pub expires_at: OffsetDateTime,
+}
+
+/// A session, as its owner sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    #[schema(value_type = String, example = "ses_01h455vb4pex5vsknk084sn02q")]
+    pub id: SessionId,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: OffsetDateTime,
+    /// To the minute.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub last_seen_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: OffsetDateTime,
+    /// Where it was opened.
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+/// Opens a session for somebody who has just shown who they are.
+pub(crate) async fn open(tx: &mut PeopleTx, user: UserId, visitor: &Visitor) -> Result<NewSession> {
+    let (id, token) = (SessionId::new(), NewToken::generate());
+    let expires_at = OffsetDateTime::now_utc() + LIFE;
+    sqlx::query!(
+        "INSERT INTO control.session (id, token_sha256, user_id, idle_limit, expires_at, ip, user_agent)
+         VALUES ($1, $2, $3, make_interval(hours => $4), $5, $6, $7)",
+        id.uuid(),
+        token.sha256,
+        user.uuid(),
+        IDLE_HOURS,
+        expires_at,
+        visitor.address.map(|address| address.to_string()),
+        visitor.user_agent
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(NewSession {
+        id,
+        user,
+        token: token.text,
+        expires_at,
+    })
+}
+
+/// Gives a session another token, so that whoever learned the old one has nothing. Called whenever
+/// the session comes to mean more than before.
+pub(crate) async fn rotate(tx: &mut PeopleTx, person: &Person) -> Result<NewSession> {
+    let token = NewToken::generate();
+    let row = sqlx::query!(
+        "UPDATE control.session SET token_sha256 = $2, authenticated_at = now()
+         WHERE id = $1 AND revoked_at IS NULL RETURNING expires_at",
+        person.session().uuid(),
+        token.sha256
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::Unauthenticated)?;
+    Ok(NewSession {
+        id: person.session(),
+        user: person.id(),
+        token: token.text,
+        expires_at: row.expires_at,
+    })
+}
+
+/// Ends all sessions of somebody's but one.
+pub(crate) async fn end_all(
+    tx: &mut PeopleTx,
+    user: UserId,
+    except: Option<SessionId>,
+) -> Result<u64> {
+    let ended = sqlx::query!(
+        "UPDATE control.session SET revoked_at = now()
+         WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id <> $2)",
+        user.uuid(),
+        except.map(SessionId::uuid)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(ended.rows_affected())
+}
+
+/// The person's sessions that are valid, newest first.
+pub async fn list(person: &Person) -> Result<Vec<SessionView>> {
+    let mut tx = person.begin().await?;
+    let rows = sqlx::query!(
+        "SELECT id, created_at, last_seen_at, expires_at, ip, user_agent FROM control.session
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+             AND last_seen_at + idle_limit > now()
+         ORDER BY id DESC LIMIT 200",
+        person.id().uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SessionView {
+            id: row.id.into(),
+            current: row.id == person.session().uuid(),
+            created_at: row.created_at,
+            last_seen_at: row.last_seen_at,
+            expires_at: row.expires_at,
+            ip: row.ip,
+            user_agent: row.user_agent,
+        })
+        .collect())
+}
+
+/// Ends one session of the person's own. Ending one that has ended changes nothing.
+pub async fn revoke(person: &Person, session: SessionId) -> Result<()> {
+    let mut tx = person.begin().await?;
+    let ended = sqlx::query!(
+        "UPDATE control.session SET revoked_at = COALESCE(revoked_at, now())
+         WHERE id = $1 AND user_id = $2",
+        session.uuid(),
+        person.id().uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    if ended.rows_affected() == 0 {
+        return Err(Error::NotFound("session"));
+    }
+    let detail = json!({ "session": session });
+    noted(&mut tx, person, "session.revoked", detail).await?;
+    tx.commit().await
+}
+
+/// Ends all sessions of the person's but the one that asks, and says how many.
+pub async fn revoke_others(person: &Person) -> Result<u64> {
+    let mut tx = person.begin().await?;
+    let ended = end_all(&mut tx, person.id(), Some(person.session())).await?;
+    let detail = json!({ "ended": ended });
+    noted(&mut tx, person, "session.others_revoked", detail).await?;
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// Ends the session that asks.
+pub async fn sign_out(person: &Person) -> Result<()> {
+    let mut tx = person.begin().await?;
+    sqlx::query!(
+        "UPDATE control.session SET revoked_at = now() WHERE id = $1",
+        person.session().uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    noted(&mut tx, person, "account.signed_out", json!({})).await?;
+    tx.commit().await
+}
+
+/// An act of somebody's on their own account.
+pub(crate) async fn noted(
+    tx: &mut PeopleTx,
+    person: &Person,
+    action: &str,
+    detail: serde_json::Value,
+) -> Result<()> {
+    let actor = Actor::user(person.id());
+    note(
+        tx,
+        person.visitor(),
+        Some(person.id()),
+        &actor,
+        action,
+        detail,
+    )
+    .await
+}

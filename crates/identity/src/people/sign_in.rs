@@ -1,0 +1,103 @@
+//! Signing in with a password.
+
+use kernel::{
+    Result,
+    access::{Actor, Visitor},
+    db::Whose,
+    id::UserId,
+    secret::Secret,
+};
+use serde_json::json;
+
+use super::{Email, NewSession, People, note, sessions};
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub enum SignIn {
+    Done(NewSession),
+    /// No such account, another password, an account that is disabled or has none: which of them,
+    /// neither the answer nor its time tells.
+    Refused,
+}
+
+/// Compares the password and opens a session.
+///
+/// # Errors
+/// `rate_limited` after too many tries at the account or from the network, whether or not the
+/// account exists.
+pub async fn sign_in(
+    people: &People,
+    visitor: &Visitor,
+    email: &Email,
+    password: &Secret,
+) -> Result<SignIn> {
+    people.attempts().by_network(visitor).await?;
+    people.attempts().at_account(email).await?;
+    let mut tx = people.begin(Whose::nobody()).await?;
+    let account = sqlx::query!(
+        "SELECT id, password_hash, status FROM control.user WHERE email = $1",
+        email.normal()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    let (user, stored) = match account {
+        Some(row) => (
+            Some(UserId::from(row.id)),
+            row.password_hash.filter(|_| row.status == "active"),
+        ),
+        None => (None, None),
+    };
+    let verdict = people.passwords().verify(password, stored.clone()).await?;
+    let Some(user) = user.filter(|_| verdict.right) else {
+        refuse(people, visitor, user).await?;
+        return Ok(SignIn::Refused);
+    };
+    let fresh = match verdict.outdated {
+        true => Some(people.passwords().hash(password).await?),
+        false => None,
+    };
+    let mut tx = people.begin(Whose::nobody()).await?;
+    // The account may have been disabled, or given another password, since it was read.
+    let still = sqlx::query!(
+        "UPDATE control.user SET password_hash = COALESCE($3, password_hash)
+         WHERE id = $1 AND password_hash = $2 AND status = 'active'",
+        user.uuid(),
+        stored,
+        fresh
+    )
+    .execute(tx.conn())
+    .await?;
+    if still.rows_affected() == 0 {
+        return Ok(SignIn::Refused);
+    }
+    let session = sessions::open(&mut tx, user, visitor).await?;
+    let detail = json!({ "session": session.id });
+    let actor = Actor::user(user);
+    note(
+        &mut tx,
+        visitor,
+        Some(user),
+        &actor,
+        "account.signed_in",
+        detail,
+    )
+    .await?;
+    tx.commit().await?;
+    people.attempts().succeeded(visitor, email).await?;
+    Ok(SignIn::Done(session))
+}
+
+async fn refuse(people: &People, visitor: &Visitor, user: Option<UserId>) -> Result<()> {
+    let mut tx = people.begin(Whose::nobody()).await?;
+    note(
+        &mut tx,
+        visitor,
+        user,
+        &Actor::stranger(),
+        "account.sign_in_refused",
+        json!({}),
+    )
+    .await?;
+    tx.commit().await
+}

@@ -1,0 +1,208 @@
+//! People who have signed in: the session in a browser's cookie, and the access that it gives in a
+//! tenant that they belong to.
+//!
+//! The cookie holds 256 random bits in base64url; the database holds their SHA-256. A request's
+//! session, person, membership and role are read anew each time, in one round trip, so that an end
+//! of any of them holds from the next request on, on every node.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use axum::{
+    extract::{FromRef, FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use time::OffsetDateTime;
+
+use super::{Access, Actor, Authority, Visitor, Web, require_active};
+use crate::{
+    db::{Db, LiveSession, PeopleTx, Whose},
+    error::{Error, Result},
+    id::{SessionId, UserId},
+    permission::{Permission, Roles},
+    secret::Secret,
+    telemetry,
+};
+
+/// A session's token, made and digested.
+#[derive(Debug)]
+pub struct NewToken {
+    pub text: Secret,
+    pub sha256: Vec<u8>,
+}
+
+impl NewToken {
+    pub fn generate() -> Self {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        use rand::RngExt;
+        let bytes: [u8; 32] = rand::rng().random();
+        let text = URL_SAFE_NO_PAD.encode(bytes);
+        Self {
+            sha256: digest_of(&text),
+            text: text.into(),
+        }
+    }
+}
+
+/// What is stored of a token.
+pub fn digest_of(token: &str) -> Vec<u8> {
+    digest::digest(&digest::SHA256, token.as_bytes())
+        .as_ref()
+        .to_vec()
+}
+
+/// Proof that this person has signed in. Says nothing of any tenant.
+pub struct Person {
+    db: Db,
+    id: UserId,
+    session: SessionId,
+    authenticated_at: OffsetDateTime,
+    second_factor_at: Option<OffsetDateTime>,
+    visitor: Visitor,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Person({})", self.id)
+    }
+}
+
+impl Person {
+    fn new(db: &Db, session: &LiveSession, visitor: Visitor) -> Self {
+        Self {
+            db: db.clone(),
+            id: session.user,
+            session: session.id,
+            authenticated_at: session.authenticated_at,
+            second_factor_at: session.second_factor_at,
+            visitor,
+        }
+    }
+
+    pub fn id(&self) -> UserId {
+        self.id
+    }
+
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// When the password was last shown in this session.
+    pub fn authenticated_at(&self) -> OffsetDateTime {
+        self.authenticated_at
+    }
+
+    pub fn second_factor_at(&self) -> Option<OffsetDateTime> {
+        self.second_factor_at
+    }
+
+    pub fn visitor(&self) -> &Visitor {
+        &self.visitor
+    }
+
+    pub fn actor(&self) -> Actor {
+        Actor::user(self.id)
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// A transaction that reaches accounts and this person's memberships.
+    pub async fn begin(&self) -> Result<PeopleTx> {
+        PeopleTx::begin(&self.db, Whose::user(self.id)).await
+    }
+
+    /// A transaction that reaches what a tenant of this person's owns beside its cell. Fails with
+    /// `not_found` where they are no member.
+    pub async fn begin_in(&self, tenant: crate::id::TenantId) -> Result<PeopleTx> {
+        let whose = Whose {
+            tenant: Some(tenant),
+            user: Some(self.id),
+        };
+        let mut tx = PeopleTx::begin(&self.db, whose).await?;
+        sqlx::query!(
+            "SELECT role FROM control.membership WHERE tenant_id = $1 AND user_id = $2",
+            tenant.uuid(),
+            self.id.uuid()
+        )
+        .fetch_optional(tx.conn())
+        .await?
+        .ok_or(Error::NotFound("tenant"))?;
+        Ok(tx)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Person
+where
+    Db: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let db = Db::from_ref(state);
+        let session = presented(&db, parts, None).await?;
+        Ok(Self::new(&db, &session, Visitor::here()))
+    }
+}
+
+/// The valid session of the request's cookie, with its person's place in a tenant.
+pub(super) async fn presented(
+    db: &Db,
+    parts: &Parts,
+    tenant: Option<crate::id::TenantId>,
+) -> Result<LiveSession> {
+    let web = parts
+        .extensions
+        .get::<Web>()
+        .ok_or(Error::Unauthenticated)?;
+    let token = web.session_token(parts)?.ok_or(Error::Unauthenticated)?;
+    LiveSession::find(db, &digest_of(token), tenant)
+        .await?
+        .ok_or(Error::Unauthenticated)
+}
+
+/// Access of a signed-in person to the tenant that the path names by its slug, `/app/{tenant}/…`.
+/// A tenant that does not exist and one that they do not belong to answer alike.
+pub(super) async fn authenticate<P: Permission>(
+    db: &Db,
+    parts: &mut Parts,
+    state: &(impl Send + Sync),
+) -> Result<Access<P>> {
+    let params = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(Error::internal)?;
+    let slug = params
+        .iter()
+        .find(|(name, _)| *name == "tenant")
+        .map(|(_, slug)| slug.to_owned())
+        .ok_or(Error::NotFound("tenant"))?;
+    let tenant = db.directory().by_slug(&slug).await?;
+    let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
+    let (Some(tenant), Some(role)) = (tenant, session.role) else {
+        return Err(Error::NotFound("tenant"));
+    };
+    require_active(&tenant)?;
+    let authority = Authority::of_role(&role, session.permissions);
+    if !authority.includes(P::NAME) {
+        return Err(Error::Forbidden(P::NAME));
+    }
+    let actor = Actor::user(session.user);
+    let access = Access::mint(db, tenant, actor, telemetry::correlation());
+    Ok(access.with(authority, Some(session.user)))
+}
+
+impl Authority {
+    /// What a member of this role may do, and therefore pass on. A role that no longer exists
+    /// allows nothing.
+    pub(super) fn of_role(role: &str, defined: Option<Vec<String>>) -> Self {
+        match Roles::builtin().tenant(role) {
+            Some(permissions) if role == OWNER => Self::Owner(permissions.to_vec()),
+            Some(permissions) => Self::Permissions(permissions.to_vec()),
+            None => Self::Permissions(defined.unwrap_or_default()),
+        }
+    }
+}
+
+/// The role that only owners give and take, and that a tenant always has somebody in.
+pub const OWNER: &str = "owner";

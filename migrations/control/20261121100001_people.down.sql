@@ -1,0 +1,11 @@
+DROP TABLE control.mail;
+DROP TABLE control.account_audit;
+DROP TABLE control.attempt;
+DROP TABLE control.email_token;
+DROP TABLE control.session;
+DROP TABLE control.invitation;
+DROP TABLE control.tenant_role;
+DROP TABLE control.membership;
+DROP TABLE control.user;
+REVOKE SELECT (id, slug, name, status) ON control.tenant FROM freehold_identity;
+REVOKE USAGE ON SCHEMA control FROM freehold_identity;
