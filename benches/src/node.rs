@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -68,11 +69,9 @@ impl Node {
 
     /// Asks the process to end and waits until it has.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let asked = Command::new("kill")
-            .arg(self.pid.to_string())
-            .status()
-            .await?;
-        anyhow::ensure!(asked.success(), "freehold was gone already");
+        let process = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let process = process.context("a process id out of range")?;
+        kill_process(process, Signal::TERM).context("freehold was gone already")?;
         let status = self.child.wait().await?;
         anyhow::ensure!(status.success(), "freehold ended with {status}");
         Ok(())

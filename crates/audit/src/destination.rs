@@ -22,7 +22,7 @@ pub struct Destination(Kind);
 #[derive(Debug)]
 enum Kind {
     File(PathBuf),
-    Webhook(Webhook),
+    Webhook(Box<Webhook>),
     Syslog(Syslog),
 }
 
@@ -102,10 +102,16 @@ impl Destination {
         let form = || AddressError::Form(address.to_owned());
         let url = Url::parse(address).map_err(|_| form())?;
         let kind = match url.scheme() {
-            "https" => Kind::Webhook(Webhook::new(url, secret).ok_or(AddressError::Secret)?),
-            "http" if is_loopback(&url) => {
-                Kind::Webhook(Webhook::new(url, secret).ok_or(AddressError::Secret)?)
-            }
+            "https" => Kind::Webhook(
+                Webhook::new(url, secret)
+                    .ok_or(AddressError::Secret)?
+                    .into(),
+            ),
+            "http" if is_loopback(&url) => Kind::Webhook(
+                Webhook::new(url, secret)
+                    .ok_or(AddressError::Secret)?
+                    .into(),
+            ),
             "http" => return Err(AddressError::Plain(address.to_owned())),
             "syslog" => match (url.host_str(), url.port(), url.path()) {
                 (Some(host), Some(port), "" | "/") => Kind::Syslog(Syslog::new(host, port)),

@@ -1,11 +1,12 @@
 //! The tenant's audit log: who did what to what. Written in the transaction of the act itself, so
 //! that no act is without its entry, and chained, so that no entry changes or goes unnoticed.
 //!
-//! Here: recording an act. In the modules: what is hashed (`chain`), and what the program itself
-//! does with the chains across tenants (`chains`). The encoding is told in docs/audit.md.
+//! Here: recording an act. In the modules: what is hashed (`chain`), what the program itself
+//! does with the chains across tenants (`chains`), and the operators' log as a whole (`platform`). The encoding is told in docs/audit.md.
 
 mod chain;
 mod chains;
+mod platform;
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 pub use chain::{Entry, GENESIS, Hash, PLATFORM, read_entries, timestamp};
 pub use chains::{Carried, Chains, Lag};
+pub use platform::PlatformLog;
 
 use crate::{
     client,

@@ -200,8 +200,8 @@ async fn a_server_that_was_killed_itself_recovers() {
     let cluster = Embedded::start(&options(root.path())).await.unwrap();
     sql(&cluster, "CREATE TABLE survives AS SELECT 7 AS n");
     let pid = postmaster(root.path());
-    let killed = Command::new("kill").args(["-KILL", &pid]).status().unwrap();
-    assert!(killed.success());
+    let process = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
     drop(cluster);
     let cluster = Embedded::start(&options(root.path())).await.unwrap();
     assert_eq!(sql(&cluster, "SELECT n FROM survives"), "7");

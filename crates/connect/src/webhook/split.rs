@@ -71,6 +71,12 @@ impl Webhook {
             return Ok(vec![self.child(&scene)]);
         };
         let document = scene.into_document()?;
+        if split.is_single(&document) {
+            let payload = json(&document);
+            let mut only = self.child(&Scene::of_child(request, document, &payload));
+            only.payload = request.body.to_vec();
+            return Ok(vec![only]);
+        }
         let mut children = Vec::new();
         let mut bytes = 0;
         let limit = MIN_SPLIT_BYTES.max(request.body.len().saturating_mul(MAX_GROWTH));
@@ -199,6 +205,33 @@ type VisitElement<'v> = dyn FnMut(&Value, &Wrap<'_>) -> Result<(), Malformed> + 
 type Visit<'v> = dyn FnMut(Value) -> Result<(), Malformed> + 'v;
 
 impl Split {
+    /// Whether the document is one event in its envelope and nothing else, as most are: parting it
+    /// would only copy it, piece by piece.
+    fn is_single(&self, document: &Value) -> bool {
+        let element = self
+            .each
+            .0
+            .iter()
+            .try_fold(document, |value, step| match (step, value) {
+                (Step::Key(key), Value::Object(object)) => object.get(key),
+                (Step::Each, Value::Array(elements)) => match elements.as_slice() {
+                    [only] => Some(only),
+                    _ => None,
+                },
+                _ => None,
+            });
+        let Some(element) = element else {
+            return false;
+        };
+        let mut items = self.items.iter().filter_map(|list| get(element, &list.0));
+        let one = |list: &Value| list.as_array().is_some_and(|list| list.len() == 1);
+        let kept = self
+            .keep
+            .iter()
+            .filter_map(|keep| get(element, &keep.list.0));
+        items.next().is_some_and(one) && items.next().is_none() && kept.into_iter().all(one)
+    }
+
     /// Calls `visit` with every event in its envelope, in the order of the body. Only one event
     /// exists at a time, so that a hostile batch is stopped before it fills the memory.
     fn visit(&self, document: &Value, visit: &mut Visit<'_>) -> Result<(), Malformed> {

@@ -95,7 +95,7 @@ impl<P: Permission> Operator<P> {
         action: &str,
         tenant: Option<TenantId>,
     ) -> Result<OperatorTx> {
-        self.begin(action, tenant, Value::Null)
+        self.begin(action, tenant, serde_json::json!({}))
             .await?
             .commit()
             .await?;

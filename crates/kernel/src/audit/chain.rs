@@ -217,7 +217,10 @@ mod tests {
     /// docs/audit.md alone.
     #[test]
     fn the_encoding_is_the_documented_one() {
-        assert_eq!(entry().expected_hash(GENESIS).to_string(), "VECTOR");
+        assert_eq!(
+            entry().expected_hash(GENESIS).to_string(),
+            "5f309509e750a305fa9a97d6068da5cc5e0c604141d6dc4509fe56f48674af2a"
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub const RULES: &[(&str, &str)] = &[
                      WHEN 'freehold_operator'::regrole THEN 'true'
                      WHEN 'freehold_worker'::regrole THEN 'true'
                      WHEN 'freehold_ingest'::regrole THEN
-                         '(tenant_id = ANY ((current_setting(''freehold.tenant_ids''::text))::uuid[]))'
+                         '(strpos(current_setting(''freehold.tenant_ids''::text), (tenant_id)::text) > (0 / length(current_setting(''freehold.tenant_ids''::text))))'
                      ELSE '' END)",
     ),
     (

@@ -102,7 +102,7 @@ async fn ingest_without_a_batch_raises() {
     assert!(refused.starts_with("error 42704"), "{refused}");
     execute(&mut fresh, &format!("{}; COMMIT", ingest_begin())).await;
     let refused = outcome(&mut fresh, keys).await;
-    assert!(refused.starts_with("error 22P02"), "{refused}");
+    assert!(refused.starts_with("error 22012"), "{refused}");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! `/openapi.json`, and `/docs/api`, the page to explore it.
 
 use axum::{
-    Json, Router,
+    Router,
+    body::Bytes,
     extract::Request,
     http::{HeaderValue, header},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::get,
 };
 use utoipa::{
@@ -124,8 +125,12 @@ pub fn routes(document: utoipa::openapi::OpenApi) -> Router<AppState> {
         .try_it_out_enabled(true);
     let page =
         Router::from(SwaggerUi::new("/docs/api").config(config)).layer(middleware::from_fn(policy));
+    // As text, because a handler is copied with each connection and the document is large.
+    let text = serde_json::to_vec(&document).expect("the document's keys are all text");
+    let text = Bytes::from(text);
+    let answer = async move || ([(header::CONTENT_TYPE, "application/json")], text).into_response();
     Router::new()
-        .route("/openapi.json", get(async move || Json(document)))
+        .route("/openapi.json", get(answer))
         .merge(page)
 }
 

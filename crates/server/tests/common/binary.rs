@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, Command},
@@ -144,9 +145,9 @@ impl Running {
 
     /// Asks the process to end and waits until it has.
     pub async fn terminate(mut self) -> Said {
-        let pid = self.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().await;
-        assert!(asked.expect("kill runs").success());
+        let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.expect("a process has a positive id");
+        kill_process(pid, Signal::TERM).expect("the process runs");
         let ended = tokio::time::timeout(DEADLINE, self.child.wait()).await;
         let status = ended.expect("the process ends in time").expect("waits");
         assert!(status.success(), "{status}:\n{}", self.said.text());

@@ -56,7 +56,7 @@ async fn what_was_acknowledged_survives_being_killed() {
         tokio::time::sleep(pause).await;
         // Every other time the database falls with it, so that it has to replay its log.
         if round % 2 == 1 {
-            record::kill_database(&data).await;
+            record::kill_database(&data);
         }
         server.process.kill().await;
         server = binary::Serving::start(&data, &environment).await;

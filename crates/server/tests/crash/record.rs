@@ -4,9 +4,9 @@
 use std::{collections::HashMap, path::Path};
 
 use kernel::postgres::{Embedded, PORT, SUPERUSER};
+use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Provider, Received, Sandbox};
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
-use tokio::process::Command;
 
 use crate::{
     common::{is_reply, poll},
@@ -14,12 +14,12 @@ use crate::{
 };
 
 /// Kills the database server where it stands.
-pub async fn kill_database(data: &Path) {
+pub fn kill_database(data: &Path) {
     let lines = std::fs::read_to_string(data.join("postgres/postmaster.pid"));
     let lines = lines.expect("the database runs");
-    let pid = lines.lines().next().expect("its process id");
-    let killed = Command::new("kill").args(["-KILL", pid]).status().await;
-    assert!(killed.expect("kill runs").success());
+    let pid = lines.lines().next().and_then(|line| line.parse().ok());
+    let pid = pid.and_then(Pid::from_raw).expect("its process id");
+    kill_process(pid, Signal::KILL).expect("the database server is killed");
 }
 
 /// A connection past row-level security.
