@@ -2,9 +2,6 @@
 //! streams entries. One node at a time does it, by a lease; what it finds to do stands in the
 //! database, so that it goes on where the node before it stopped.
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     collections::HashMap,
     sync::Arc,
@@ -160,14 +157,14 @@ impl Carrier {
         if looks {
             self.looked = Some(Instant::now());
         }
-        if self.to_do(&found).is_empty() || !lease.hold().await? {
+        if self.wanted(&found).is_empty() || !lease.hold().await? {
             return Ok(());
         }
         // Read again, because what was found may have been done by the node that held the lease.
         let found = self.chains.lagging(sign, sink, stream).await?;
-        let todo = self.to_do(&found);
+        let work = self.wanted(&found);
         let outcomes = {
-            let mut pass = std::pin::pin!(self.pass(todo));
+            let mut pass = std::pin::pin!(self.pass(work));
             let mut prolong = tokio::time::interval(LEASE / 3);
             loop {
                 tokio::select! {
@@ -190,10 +187,10 @@ impl Carrier {
         Ok(())
     }
 
-    fn to_do(&self, found: &[Lag]) -> Vec<(Lag, Task)> {
+    fn wanted(&self, found: &[Lag]) -> Vec<(Lag, Task)> {
         let (sink, stream) = (self.settings.sink.is_some(), self.settings.stream.is_some());
         let now = Instant::now();
-        let mut todo = Vec::new();
+        let mut work = Vec::new();
         for lag in found {
             let tasks = [
                 (Task::Sign, lag.due),
@@ -203,16 +200,16 @@ impl Carrier {
             for (task, is_wanted) in tasks {
                 let pause = self.paused.get(&(lag.tenant, task));
                 if is_wanted && pause.is_none_or(|(_, until)| *until <= now) {
-                    todo.push((*lag, task));
+                    work.push((*lag, task));
                 }
             }
         }
-        todo
+        work
     }
 
     /// Does what is to do, several logs at a time. Only failures of our own are errors.
-    async fn pass(&self, todo: Vec<(Lag, Task)>) -> Vec<((TenantId, Task), Result<Outcome>)> {
-        futures_util::stream::iter(todo)
+    async fn pass(&self, work: Vec<(Lag, Task)>) -> Vec<((TenantId, Task), Result<Outcome>)> {
+        futures_util::stream::iter(work)
             .map(|(lag, task)| async move {
                 let outcome = match task {
                     Task::Sign => self.sign(&lag).await.map(Ok),

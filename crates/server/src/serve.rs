@@ -58,10 +58,12 @@ impl Node {
             };
             Worker::start(&program.db, program.registry.clone(), options)
         });
-        let upkeep = Upkeep::start(
-            &Operator::local(&program.db, "system"),
-            program.audit_settings()?,
-        );
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a node carries the audit logs on as long as it runs"
+        )]
+        let operator = Operator::for_upkeep(&program.db);
+        let upkeep = Upkeep::start(&operator, program.audit_settings()?);
         let service = http::router(state).into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, service).with_graceful_shutdown(async {

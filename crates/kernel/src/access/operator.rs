@@ -15,7 +15,7 @@ use crate::{
     db::{Db, OperatorTx, PeopleTx, Tenant, Whose},
     error::{Error, Result},
     id::{CellId, CorrelationId, TenantId, UserId},
-    permission::{Permission, Roles, TenantsEnter, TenantsWrite},
+    permission::{Permission, PlatformAuditRead, Roles, TenantsEnter, TenantsWrite},
     secret::{Secret, constant_time_eq},
     telemetry,
 };
@@ -153,6 +153,14 @@ impl Operator<TenantsWrite> {
     /// of identity calls this: a lint refuses it elsewhere.
     pub fn for_founder(db: &Db, user: UserId) -> Self {
         Self::mint(db, Actor::user(user))
+    }
+}
+
+impl Operator<PlatformAuditRead> {
+    /// For the program itself, which carries the audit logs on without anybody asking. Only the
+    /// server calls this: a lint refuses it elsewhere.
+    pub fn for_upkeep(db: &Db) -> Self {
+        Self::mint(db, Actor::new("system", "audit"))
     }
 }
 
