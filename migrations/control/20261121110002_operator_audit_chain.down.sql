@@ -1,5 +1,5 @@
 DROP TABLE control.lease;
-DROP TABLE control.operator_audit_head;
+DROP TABLE control.operator_chain;
 DROP INDEX control.operator_audit_correlation;
 DROP INDEX control.operator_audit_tenant;
 ALTER TABLE control.operator_audit

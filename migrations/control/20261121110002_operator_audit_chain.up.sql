@@ -14,13 +14,13 @@ CREATE INDEX operator_audit_tenant ON control.operator_audit (tenant_id, id);
 CREATE INDEX operator_audit_correlation ON control.operator_audit (correlation_id);
 
 -- One row: the end of the chain.
-CREATE TABLE control.operator_audit_head (
+CREATE TABLE control.operator_chain (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     seq bigint NOT NULL CHECK (seq > 0),
     hash bytea NOT NULL CHECK (length(hash) = 32)
 );
-GRANT SELECT, INSERT, UPDATE ON control.operator_audit_head TO freehold_operator;
-ALTER TABLE control.operator_audit_head SET (fillfactor = 50);
+GRANT SELECT, INSERT, UPDATE ON control.operator_chain TO freehold_operator;
+ALTER TABLE control.operator_chain SET (fillfactor = 50);
 
 -- Work that one node at a time may do, and until when it is that node's.
 CREATE TABLE control.lease (

@@ -175,7 +175,7 @@ impl OperatorTx {
         let content = entry.content(PLATFORM);
         sqlx::query!(
             "WITH head AS (
-                 INSERT INTO control.operator_audit_head AS h (seq, hash)
+                 INSERT INTO control.operator_chain AS h (seq, hash)
                  VALUES (1, sha256($1::bytea || $2 || int8send(1) || $3))
                  ON CONFLICT (one) DO UPDATE
                  SET seq = h.seq + 1, hash = sha256($1 || h.hash || int8send(h.seq + 1) || $3)

@@ -3,9 +3,13 @@
 //!
 //! The protocol knows no acknowledgement. A batch gets a connection of its own, whose sending half
 //! is closed behind it; the server closing its half in turn says that it has read to the end. A
-//! reset, or silence, means that the batch is sent again.
+//! reset, silence, or a server that closes first, as a load balancer does that has nobody behind
+//! it, means that the batch is sent again. What a server loses after it has read, no sender learns.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt, io,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,6 +20,8 @@ use tokio::{
 use super::{DeliveryError, Message};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server is watched for closing first, besides the time that its answer travels.
+const WATCH: Duration = Duration::from_millis(200);
 /// Facility 13 (log audit), severity 5 (notice): RFC 5424 section 6.2.1.
 const PRIORITY: u8 = 13 * 8 + 5;
 
@@ -47,10 +53,23 @@ impl Syslog {
 
     async fn exchange(&self, batch: &[u8]) -> Result<(), DeliveryError> {
         let address = format!("{}:{}", self.host, self.port);
+        let begun = Instant::now();
         let mut stream = TcpStream::connect(address).await?;
+        let travels = begun.elapsed() * 2;
         stream.write_all(batch).await?;
-        stream.shutdown().await?;
         let mut ignored = [0; 256];
+        // After our end of the sending half, a server that has read everything and one that never
+        // read anything close alike.
+        let early = timeout(WATCH + travels, async {
+            while stream.read(&mut ignored).await? > 0 {}
+            io::Result::Ok(())
+        });
+        match early.await {
+            Err(_) => {}
+            Ok(Err(error)) => return Err(error.into()),
+            Ok(Ok(())) => return Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
+        }
+        stream.shutdown().await?;
         while stream.read(&mut ignored).await? > 0 {}
         Ok(())
     }

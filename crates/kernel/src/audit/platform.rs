@@ -29,7 +29,7 @@ impl PlatformLog {
     pub async fn export(operator: &Operator<PlatformAuditRead>, after: i64) -> Result<Self> {
         let detail = serde_json::json!({ "after": after });
         let mut tx = operator.begin("audit.exported", None, detail).await?;
-        let end = sqlx::query_scalar!("SELECT seq FROM control.operator_audit_head")
+        let end = sqlx::query_scalar!("SELECT seq FROM control.operator_chain")
             .fetch_optional(tx.conn())
             .await?
             .unwrap_or(0);
