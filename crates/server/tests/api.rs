@@ -306,6 +306,69 @@ async fn credentials_live_their_life_over_the_api() {
 }
 
 /// A request whose head, or whose body, has only arrived in part.
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_entries_name_who_sent_the_request() {
+    let node = TestNode::configured(|config| {
+        config.proxies = "127.0.0.0/8".parse().expect("a network");
+    })
+    .await;
+    node.bare_tenant("acme").await;
+    let key = node
+        .api_key("acme", &["audit:read", "agents:read", "agents:write"])
+        .await;
+    let request = node
+        .client
+        .post(format!("{}/v1/agents", node.url))
+        .bearer_auth(key.expose())
+        // The first address is the client's own invention, the second what the proxy saw.
+        .header("x-forwarded-for", "203.0.113.9, 192.0.2.7")
+        .header(header::USER_AGENT, "test/1.0")
+        .json(&json!({
+            "name": "front desk", "provider": "openai", "model": "gpt-4o-mini",
+            "instructions": "Be kind.",
+        }));
+    let answer = request.send().await.expect("the server answers");
+    let correlation = answer.headers()["x-correlation-id"].clone();
+    let correlation = correlation.to_str().expect("text").to_owned();
+    assert_eq!(answer.status(), 201, "{:?}", answer.text().await);
+
+    let path = format!("/v1/audit?correlation={correlation}");
+    let (status, page) = node.get(&path, &key).await;
+    assert_eq!(status, 200, "{page}");
+    let entries = page["data"].as_array().expect("entries");
+    assert_eq!(entries.len(), 1, "{page}");
+    let entry = &entries[0];
+    assert_eq!(entry["action"], "agent.created");
+    assert_eq!(entry["ip"], "192.0.2.7");
+    assert_eq!(entry["user_agent"], "test/1.0");
+    let (_, none) = node.get("/v1/audit?action=agent.deleted", &key).await;
+    assert_eq!(none["data"], json!([]));
+    let (status, _) = node.get("/v1/audit?from=yesterday", &key).await;
+    assert_eq!(status, 422);
+    let (status, _) = node.get("/v1/audit/export?after=-1", &key).await;
+    assert_eq!(status, 422);
+
+    let export = node
+        .client
+        .get(format!("{}/v1/audit/export", node.url))
+        .bearer_auth(key.expose())
+        .send()
+        .await
+        .expect("the server answers");
+    assert_eq!(export.headers()[header::CONTENT_TYPE], "application/jsonl");
+    let export = export.text().await.expect("the body is whole");
+    let last: Value = serde_json::from_str(export.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["hash"], entry["hash"]);
+    let none = None::<(&[u8], &audit::key::VerifierKey)>;
+    let report = audit::verify::verify(export.as_bytes(), none).expect("reads");
+    assert!(report.is_intact(), "{:?}", report.faults);
+    let unable = node.api_key("acme", &["agents:read"]).await;
+    for path in ["/v1/audit", "/v1/audit/export", "/v1/audit/checkpoints"] {
+        assert_eq!(node.get(path, &unable).await.0, 403, "{path}");
+    }
+    node.stop().await;
+}
+
 async fn begun(node: &TestNode, part: &[u8]) -> TcpStream {
     let address = node.url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address)
