@@ -5,16 +5,17 @@ use axum::extract::FromRef;
 use kernel::{
     Db, Operator, Result,
     access::OperatorToken,
+    audit::Hash,
     error::Problem,
     extract::{Json, Query},
     id::{AuditEntryId, CorrelationId, TenantId},
     page::{Page, PageQuery},
-    permission::QueueRead,
+    permission::PlatformAuditRead,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// One act of staff.
@@ -33,23 +34,66 @@ pub struct OperatorAuditView {
     pub tenant: Option<TenantId>,
     #[schema(value_type = Object)]
     pub detail: Value,
+    /// The address that the request came from; absent for the command line.
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+    /// The place in the log's chain (docs/audit.md); `null` for what was recorded before there was
+    /// one.
+    pub seq: Option<i64>,
+    #[schema(value_type = Option<String>)]
+    pub hash: Option<Hash>,
     #[schema(value_type = String, example = "cor_01h455vb4pex5vsknk084sn02q")]
     pub correlation_id: CorrelationId,
 }
 
+/// Which acts a list is of. What is absent does not restrict it.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OperatorAuditFilter {
+    /// Who acted, as in `staff:operator_token`.
+    pub actor: Option<String>,
+    /// What was done, as in `tenant.suspended`.
+    pub action: Option<String>,
+    /// The tenant that it was done to.
+    #[param(value_type = Option<String>)]
+    pub tenant: Option<TenantId>,
+    /// The request that it belongs to.
+    #[param(value_type = Option<String>)]
+    pub correlation: Option<CorrelationId>,
+    /// Not before this time.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub from: Option<OffsetDateTime>,
+    /// Before this time.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub to: Option<OffsetDateTime>,
+}
+
 /// Acts of staff, newest first. Reading them is an act as well.
 pub async fn list(
-    operator: &Operator<QueueRead>,
+    operator: &Operator<PlatformAuditRead>,
+    filter: &OperatorAuditFilter,
     query: &PageQuery,
 ) -> Result<Page<OperatorAuditView>> {
     let (limit, after) = (query.limit()?, query.after::<AuditEntryId>()?);
     let mut tx = operator.begin("audit.listed", None, json!({})).await?;
     let rows = sqlx::query!(
-        "SELECT id, at, actor, action, tenant_id, detail, correlation_id
-         FROM control.operator_audit
-         WHERE $1::uuid IS NULL OR id < $1
-         ORDER BY id DESC LIMIT $2",
+        r#"SELECT id, at, actor, action, tenant_id, detail AS "detail: Value", ip, user_agent,
+               correlation_id, seq, hash
+           FROM control.operator_audit
+           WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR actor = $2)
+               AND ($3::text IS NULL OR action = $3) AND ($4::uuid IS NULL OR tenant_id = $4)
+               AND ($5::uuid IS NULL OR correlation_id = $5)
+               AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7)
+           ORDER BY id DESC LIMIT $8"#,
         after.map(AuditEntryId::uuid),
+        filter.actor,
+        filter.action,
+        filter.tenant.map(TenantId::uuid),
+        filter.correlation.map(CorrelationId::uuid),
+        filter.from,
+        filter.to,
         limit + 1
     )
     .fetch_all(tx.conn())
@@ -64,6 +108,10 @@ pub async fn list(
             action: row.action,
             tenant: row.tenant_id.map(Into::into),
             detail: row.detail,
+            ip: row.ip,
+            user_agent: row.user_agent,
+            seq: row.seq,
+            hash: row.hash.as_deref().and_then(Hash::from_slice),
             correlation_id: row.correlation_id.into(),
         })
         .collect();
@@ -82,20 +130,21 @@ where
 /// List what staff did across tenants, newest first.
 #[utoipa::path(
     get, path = "/admin/v1/audit", tag = "audit", operation_id = "operator_audit_list",
-    params(PageQuery),
+    params(OperatorAuditFilter, PageQuery),
     responses(
         (status = 200, description = "A page of acts", body = Page<OperatorAuditView>),
         (status = 401, description = "No valid operator token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The permission `queue:read` is missing", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The permission `platform_audit:read` is missing", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is invalid", body = Problem, content_type = "application/problem+json"),
     ),
     security(("operator_token" = [])),
 )]
 async fn list_page(
-    operator: Operator<QueueRead>,
+    operator: Operator<PlatformAuditRead>,
+    Query(filter): Query<OperatorAuditFilter>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<OperatorAuditView>>> {
-    Ok(Json(list(&operator, &query).await?))
+    Ok(Json(list(&operator, &filter, &query).await?))
 }
 
 #[cfg(test)]
@@ -122,5 +171,11 @@ mod tests {
         let path = format!("/admin/v1/audit?limit=2&cursor={cursor}");
         let (_, second) = app.staff("GET", &path, None).await;
         assert_eq!(actions(&second), ["tenant.placed", "tenant.registered"]);
+        let filtered = format!("/admin/v1/audit?action=tenant.placed&tenant={}", tenant.id);
+        let (_, placed) = app.staff("GET", &filtered, None).await;
+        assert_eq!(actions(&placed), ["tenant.placed"]);
+        assert_eq!(placed["data"][0]["seq"], 2);
+        let (_, none) = app.staff("GET", "/admin/v1/audit?actor=nobody", None).await;
+        assert_eq!(none["data"], json!([]));
     }
 }

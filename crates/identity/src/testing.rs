@@ -1,18 +1,20 @@
 //! This crate's routes on a database of the test's own, requests to them, and browsers that keep
 //! their cookie.
 
-use std::sync::Mutex;
+use std::{net::SocketAddr, sync::Mutex};
 
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
-    extract::FromRef,
+    extract::{ConnectInfo, FromRef},
     http::{Request, StatusCode, header},
+    middleware,
     routing::get,
 };
 use kernel::{
     Access, Db, Operator,
     access::{OperatorToken, Web},
+    client::{self, TrustedProxies},
     db::Tenant,
     id::UserId,
     permission::{MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite},
@@ -32,6 +34,8 @@ use crate::{
 pub const TOKEN: &str = "operator-token-of-the-tests";
 pub const PASSWORD: &str = "correct horse battery";
 const URL: &str = "https://app.example.com";
+/// The proxy that every request comes through; it names the browser's address.
+const PROXY: &str = "10.0.0.1:443";
 
 #[derive(Clone)]
 struct State {
@@ -89,13 +93,17 @@ impl App {
             token: OperatorToken::new(&Secret::new(TOKEN)),
             people: people.clone(),
         };
-        let web = Web::new(URL, 1, staff_second_factor).expect("an address");
+        let web = Web::new(URL, staff_second_factor).expect("an address");
+        let proxy: SocketAddr = PROXY.parse().expect("an address");
+        let proxies: TrustedProxies = proxy.ip().to_string().parse().expect("an address");
         let (router, _) = crate::tenant_routes()
             .merge(crate::operator_routes())
             .split_for_parts();
         let router = router
             .route("/app/{tenant}/see", get(see).post(change))
-            .layer(Extension(web));
+            .layer(Extension(web))
+            .layer(middleware::from_fn_with_state(proxies, client::know))
+            .layer(Extension(ConnectInfo(proxy)));
         Self {
             db,
             people,

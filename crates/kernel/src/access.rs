@@ -206,7 +206,7 @@ where
             return session::authenticate(&db, parts, state).await;
         }
         let key = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
-        api_key::authenticate(&db, parts, key).await
+        api_key::authenticate(&db, key).await
     }
 }
 

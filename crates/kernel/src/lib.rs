@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod bus;
+pub mod client;
 pub mod db;
 pub mod error;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod extract;
 pub mod id;
 pub mod ingest;
 pub mod jobs;
+pub mod lease;
 pub mod page;
 pub mod permission;
 pub mod postgres;

@@ -49,6 +49,8 @@ permissions! { TENANT:
     JobsRead => "jobs:read";
     JobsReplay => "jobs:replay";
     TracesRead => "traces:read";
+    /// See the tenant's own audit log, and take it away.
+    AuditRead => "audit:read";
     /// See who belongs to the tenant, and who is invited.
     MembersRead => "members:read";
     /// Invite people, change their roles, remove them.
@@ -73,6 +75,8 @@ permissions! { PLATFORM:
     UsersWrite => "users:write";
     /// See the queue and its dead letters across tenants.
     QueueRead => "queue:read";
+    /// See what staff did, in the operators' own log.
+    PlatformAuditRead => "platform_audit:read";
 }
 
 /// Permissions that only the program itself holds; no role and no API key can carry them.

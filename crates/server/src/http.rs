@@ -10,6 +10,7 @@ use identity::people::People;
 use kernel::{
     Db,
     access::{OperatorToken, Web},
+    client::{self, TrustedProxies},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::OffsetDateTime;
@@ -30,6 +31,7 @@ pub struct AppState {
     people: People,
     web: Web,
     operator_token: OperatorToken,
+    proxies: TrustedProxies,
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
@@ -48,6 +50,7 @@ impl AppState {
             people: program.people.clone(),
             web: program.web()?,
             operator_token: program.token(),
+            proxies: program.config.proxies.clone(),
             readiness,
             metrics,
         })
@@ -94,6 +97,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(connect::credentials::routes())
         .merge(converse::routes())
         .merge(assist::routes())
+        .merge(audit::routes())
         .merge(kernel::jobs::api::routes())
 }
 
@@ -153,5 +157,9 @@ pub fn router(state: AppState) -> Router {
         layers::headers,
     ))
     .layer(middleware::from_fn(layers::correlate))
+    .layer(middleware::from_fn_with_state(
+        state.proxies.clone(),
+        client::know,
+    ))
     .with_state(state)
 }

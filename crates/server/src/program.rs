@@ -7,9 +7,11 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
+use audit::{key::SigningKey, upkeep};
 use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
 use identity::people::{self, People};
 use kernel::{
@@ -29,6 +31,7 @@ use crate::config::Config;
 const DATABASE: &str = "freehold";
 const KEYRING: &str = "keyring.toml";
 const OPERATOR_TOKEN: &str = "operator.token";
+const AUDIT_KEY: &str = "audit.key";
 
 /// Everything that runs, apart from the listener and the workers.
 #[derive(Debug)]
@@ -163,14 +166,21 @@ impl Program {
         OperatorToken::new(&self.operator_token)
     }
 
+    /// What becomes of the audit logs on this node.
+    pub fn audit_settings(&self) -> anyhow::Result<upkeep::Settings> {
+        let audit = &self.config.audit;
+        Ok(upkeep::Settings {
+            key: audit_key(&self.config)?,
+            interval: Duration::from_secs(audit.checkpoint_seconds.into()),
+            sink: audit.sink()?,
+            stream: audit.stream()?,
+        })
+    }
+
     /// How browsers reach this installation.
     pub fn web(&self) -> kernel::Result<Web> {
         let config = &self.config;
-        Web::new(
-            &config.public_url,
-            config.proxies,
-            config.operator.second_factor,
-        )
+        Web::new(&config.public_url, config.operator.second_factor)
     }
 
     /// Ends the connections and, where it is ours, the database server.
@@ -182,6 +192,19 @@ impl Program {
 
 pub fn keyring_path(data: &Path) -> PathBuf {
     data.join(KEYRING)
+}
+
+/// The key that signs the audit logs' checkpoints, made on first use. It is named after the public
+/// URL of that time, and keeps its name when that changes.
+pub fn audit_key(config: &Config) -> anyhow::Result<SigningKey> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("the data folder {} can't be made", config.data.display()))?;
+    let url = url::Url::parse(&config.public_url)?;
+    let name = format!("{}/audit", url.authority());
+    Ok(SigningKey::open_or_create(
+        &config.data.join(AUDIT_KEY),
+        &name,
+    )?)
 }
 
 pub fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use audit::upkeep::Upkeep;
 use identity::mail::Sender;
 use kernel::{
+    Operator,
     access::api_key::UsageWriter,
     jobs::{Worker, WorkerOptions},
     telemetry::metric,
@@ -27,6 +29,7 @@ pub struct Node {
     program: Program,
     readiness: Readiness,
     worker: Option<Worker>,
+    upkeep: Upkeep,
     mail: Option<Sender>,
     usage: UsageWriter,
     stop: oneshot::Sender<()>,
@@ -58,8 +61,14 @@ impl Node {
             };
             Worker::start(&program.db, program.registry.clone(), options)
         });
-        let (stop, stopped) = oneshot::channel::<()>();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a node carries the audit logs on as long as it runs"
+        )]
+        let operator = Operator::for_upkeep(&program.db);
+        let upkeep = Upkeep::start(&operator, program.audit_settings()?);
         let service = http::router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, service).with_graceful_shutdown(async {
             // An error means that the sender is gone, which is an end as well.
             let _ = stopped.await;
@@ -70,6 +79,7 @@ impl Node {
             program,
             readiness,
             worker,
+            upkeep,
             mail,
             usage,
             stop,
@@ -97,6 +107,7 @@ impl Node {
         if let Some(worker) = self.worker {
             worker.drain(DRAIN).await;
         }
+        self.upkeep.stop().await;
         if let Some(mail) = self.mail {
             mail.stop().await;
         }

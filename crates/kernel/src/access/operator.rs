@@ -1,5 +1,5 @@
-//! Staff: what they may do across tenants, and how they enter one. Always audited: the entry is
-//! written before the act and in the same transaction.
+//! Staff: what they may do across tenants, and how they enter one. Always audited: the act and
+//! its entry share a transaction, or the entry is committed first.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     db::{Db, OperatorTx, PeopleTx, Tenant, Whose},
     error::{Error, Result},
     id::{CellId, CorrelationId, TenantId, UserId},
-    permission::{Permission, Roles, TenantsEnter, TenantsWrite},
+    permission::{Permission, PlatformAuditRead, Roles, TenantsEnter, TenantsWrite},
     secret::{Secret, constant_time_eq},
     telemetry,
 };
@@ -73,7 +73,8 @@ impl<P: Permission> Operator<P> {
         &self.db
     }
 
-    /// Opens a transaction on the control database and writes the audit entry of the act into it.
+    /// Opens a transaction on the control database, which commits with the audit entry of the act
+    /// or not at all.
     pub async fn begin(
         &self,
         action: &str,
@@ -81,18 +82,8 @@ impl<P: Permission> Operator<P> {
         detail: Value,
     ) -> Result<OperatorTx> {
         let mut tx = OperatorTx::begin(&self.db.control().operator).await?;
-        sqlx::query!(
-            "INSERT INTO control.operator_audit (id, actor, action, tenant_id, detail, correlation_id)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-            uuid::Uuid::now_v7(),
-            self.actor.to_string(),
-            action,
-            tenant.map(TenantId::uuid),
-            detail,
-            self.correlation.uuid(),
-        )
-        .execute(tx.conn())
-        .await?;
+        let actor = self.actor.to_string();
+        tx.audit(actor, action, tenant, &detail, self.correlation)?;
         Ok(tx)
     }
 
@@ -162,6 +153,14 @@ impl Operator<TenantsWrite> {
     /// of identity calls this: a lint refuses it elsewhere.
     pub fn for_founder(db: &Db, user: UserId) -> Self {
         Self::mint(db, Actor::user(user))
+    }
+}
+
+impl Operator<PlatformAuditRead> {
+    /// For the program itself, which carries the audit logs on without anybody asking. Only the
+    /// server calls this: a lint refuses it elsewhere.
+    pub fn for_upkeep(db: &Db) -> Self {
+        Self::mint(db, Actor::new("system", "audit"))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     id::{SessionId, UserId},
     permission::{Permission, Roles},
     secret::Secret,
+    telemetry,
 };
 
 /// A session's token, made and digested.
@@ -141,7 +142,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let db = Db::from_ref(state);
         let session = presented(&db, parts, None).await?;
-        Ok(Self::new(&db, &session, Visitor::of(parts)))
+        Ok(Self::new(&db, &session, Visitor::here()))
     }
 }
 
@@ -186,8 +187,8 @@ pub(super) async fn authenticate<P: Permission>(
     if !authority.includes(P::NAME) {
         return Err(Error::Forbidden(P::NAME));
     }
-    let visitor = Visitor::of(parts);
-    let access = Access::mint(db, tenant, Actor::user(session.user), visitor.correlation);
+    let actor = Actor::user(session.user);
+    let access = Access::mint(db, tenant, actor, telemetry::correlation());
     Ok(access.with(authority, Some(session.user)))
 }
 

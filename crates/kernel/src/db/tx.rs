@@ -9,6 +9,7 @@ use sqlx::{
 use super::{Cell, Db, Tenant};
 use crate::{
     access::Actor,
+    audit::Pending,
     error::{Error, Result},
     id::CorrelationId,
 };
@@ -31,6 +32,8 @@ pub struct Tx {
     actor: Actor,
     correlation: CorrelationId,
     enqueued: bool,
+    /// Acts whose entries are written by commit.
+    acts: Vec<Pending>,
 }
 
 impl fmt::Debug for Tx {
@@ -69,6 +72,7 @@ impl Tx {
             actor,
             correlation,
             enqueued: false,
+            acts: Vec::new(),
         };
         let row = sqlx::raw_sql(AssertSqlSafe(batch))
             .fetch_optional(tx.conn())
@@ -134,13 +138,19 @@ impl Tx {
         &self.db
     }
 
+    pub(crate) fn acts(&mut self) -> &mut Vec<Pending> {
+        &mut self.acts
+    }
+
     /// Remembers to wake the workers once the work is committed.
     pub(crate) fn mark_enqueued(&mut self) {
         self.enqueued = true;
     }
 
-    /// Makes the work durable. What was written counts only after this returned.
+    /// Makes the work durable, with the audit entries of its acts. What was written counts only
+    /// after this returned.
     pub async fn commit(mut self) -> Result<()> {
+        self.write_audit().await?;
         // Postgres answers COMMIT after a failed statement with a silent ROLLBACK; the statement in
         // front of it raises there.
         sqlx::raw_sql("SELECT; COMMIT").execute(self.conn()).await?;

@@ -43,7 +43,15 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("action", own.text("action")),
             ("target", own.text("target")),
             ("correlation_id", correlation),
+            ("seq", own.number()),
+            ("hash", "decode(repeat('00', 32), 'hex')".into()),
         ],
+        "audit_head" => vec![
+            ("seq", own.number()),
+            ("hash", "decode(repeat('00', 32), 'hex')".into()),
+        ],
+        "audit_checkpoint" => vec![("size", own.number()), ("note", own.text("note"))],
+        "audit_progress" => vec![("signed_seq", own.number())],
         "api_key" => vec![
             ("id", id),
             ("public_id", own.text("public")),

@@ -3,7 +3,6 @@
 //! Each request reads the key's row, in one round trip: a revocation holds from the next request
 //! on, on every node, without a cache that would have to be told.
 
-use axum::http::request::Parts;
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -62,12 +61,11 @@ async fn verify(db: &Db, text: &str) -> Result<Option<Verified>> {
 /// outside: `Unauthenticated`, unless the key is valid and only lacks the permission.
 pub(in crate::access) async fn authenticate<P: Permission>(
     db: &Db,
-    parts: &Parts,
     text: &str,
 ) -> Result<Access<P>> {
     let key = verify(db, text).await?.ok_or(Error::Unauthenticated)?;
     require_active(&key.tenant)?;
-    let visitor = Visitor::of(parts);
+    let visitor = Visitor::here();
     db.key_uses().note(key.tenant.id, key.id, visitor.address);
     if !key.permissions.iter().any(|name| name == P::NAME) {
         return Err(Error::Forbidden(P::NAME));
