@@ -73,6 +73,8 @@ permissions! { PLATFORM:
     UsersWrite => "users:write";
     /// See the queue and its dead letters across tenants.
     QueueRead => "queue:read";
+    /// Put another key in the place of the one that signs tokens.
+    SigningKeysWrite => "signing_keys:write";
 }
 
 /// Permissions that only the program itself holds; no role and no API key can carry them.

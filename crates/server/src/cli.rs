@@ -6,6 +6,7 @@ mod doctor;
 mod keys;
 mod migrate;
 mod sandbox;
+mod signing_keys;
 mod tenant;
 mod user;
 mod webhook;
@@ -59,6 +60,8 @@ enum Command {
     Credential(credential::CredentialArgs),
     /// Make and revoke a tenant's API keys.
     Keys(keys::KeysArgs),
+    /// List and rotate the keys that sign access tokens.
+    SigningKeys(signing_keys::SigningKeysArgs),
     /// Check or make webhook signatures by hand.
     Webhook(webhook::WebhookArgs),
     /// Send signed sample webhooks, as the providers would.
@@ -118,6 +121,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Keys(args) => {
             with_program(load()?, async |program| keys::run(program, args).await).await?
+        }
+        Command::SigningKeys(args) => {
+            with_program(load()?, async |program| {
+                signing_keys::run(program, args).await
+            })
+            .await?;
         }
     }
     Ok(ExitCode::SUCCESS)

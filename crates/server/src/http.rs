@@ -6,7 +6,7 @@ mod layers;
 
 use axum::{Extension, Router, extract::FromRef, middleware};
 use connect::Connect;
-use identity::people::People;
+use identity::{people::People, tokens::Tokens};
 use kernel::{
     Db,
     access::{OperatorToken, Web},
@@ -26,6 +26,7 @@ pub struct AppState {
     db: Db,
     connect: Connect,
     people: People,
+    tokens: Tokens,
     web: Web,
     operator_token: OperatorToken,
     readiness: Readiness,
@@ -44,6 +45,7 @@ impl AppState {
             db: program.db.clone(),
             connect: program.connect.clone(),
             people: program.people.clone(),
+            tokens: program.tokens.clone(),
             web: program.web()?,
             operator_token: program.token(),
             readiness,
@@ -67,6 +69,12 @@ impl FromRef<AppState> for Connect {
 impl FromRef<AppState> for People {
     fn from_ref(state: &AppState) -> Self {
         state.people.clone()
+    }
+}
+
+impl FromRef<AppState> for Tokens {
+    fn from_ref(state: &AppState) -> Self {
+        state.tokens.clone()
     }
 }
 
@@ -96,7 +104,8 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 7] = [
+pub const UNDOCUMENTED: [&str; 8] = [
+    "/.well-known/jwks.json",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -113,6 +122,7 @@ pub fn router(state: AppState) -> Router {
         kernel::extract::BODY_LIMIT,
     ))
     .merge(connect::inbound::routes())
+    .merge(identity::tokens::api::well_known())
     .merge(health::routes())
     .merge(docs::routes(document))
     .fallback(layers::not_found)

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use identity::mail::Sender;
+use identity::{mail::Sender, tokens::KeySchedule};
 use kernel::{
     access::api_key::UsageWriter,
     jobs::{Worker, WorkerOptions},
@@ -29,6 +29,7 @@ pub struct Node {
     worker: Option<Worker>,
     mail: Option<Sender>,
     usage: UsageWriter,
+    keys: KeySchedule,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -51,6 +52,7 @@ impl Node {
             None => None,
         };
         let usage = UsageWriter::start(&program.db);
+        let keys = KeySchedule::start(&program.tokens);
         let worker = (program.config.worker.concurrency > 0).then(|| {
             let options = WorkerOptions {
                 concurrency: program.config.worker.concurrency,
@@ -72,6 +74,7 @@ impl Node {
             worker,
             mail,
             usage,
+            keys,
             stop,
             server,
         })
@@ -100,6 +103,7 @@ impl Node {
         if let Some(mail) = self.mail {
             mail.stop().await;
         }
+        self.keys.stop().await;
         self.usage.stop().await;
         self.program.close().await
     }

@@ -24,6 +24,7 @@ const USER_AGENT: usize = 300;
 /// extension; without it no cookie is believed.
 #[derive(Clone, Debug)]
 pub struct Web {
+    public_url: String,
     origin: String,
     secure: bool,
     proxies: usize,
@@ -36,11 +37,16 @@ impl Web {
     pub fn new(public_url: &str, proxies: usize, staff_second_factor: bool) -> Result<Self> {
         let url = url::Url::parse(public_url).map_err(Error::internal)?;
         Ok(Self {
+            public_url: public_url.to_owned(),
             origin: url.origin().ascii_serialization(),
             secure: url.scheme() == "https",
             proxies,
             staff_second_factor,
         })
+    }
+
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     pub(super) fn staff_second_factor(&self) -> bool {
