@@ -1,4 +1,5 @@
-//! Who there is: tenants and their lifecycle, people and their membership, API keys, and what staff
+//! Who there is: tenants and their lifecycle, people and their membership, API keys, clients' tokens,
+//! and what staff
 //! see of the platform.
 //!
 //! Each slice offers its routes and, for the command line and the demo, the plain functions behind
@@ -18,11 +19,13 @@ pub mod surroundings;
 pub mod tenants;
 #[cfg(test)]
 mod testing;
+pub mod tokens;
 pub mod users;
 
 use axum::extract::FromRef;
 use kernel::{Db, access::OperatorToken, jobs::Registry};
 use people::People;
+use tokens::Tokens;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Registers the jobs of this crate.
@@ -37,12 +40,14 @@ where
     S: Clone + Send + Sync + 'static,
     Db: FromRef<S>,
     People: FromRef<S>,
+    Tokens: FromRef<S>,
 {
     api_keys::routes()
         .merge(members::api::routes())
         .merge(invitations::api::routes())
         .merge(roles::api::routes())
         .merge(people::api::routes())
+        .merge(tokens::api::routes())
 }
 
 /// The operators' part: everything of this crate below `/admin/v1`.

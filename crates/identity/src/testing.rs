@@ -22,12 +22,15 @@ use kernel::{
     testing::TestDb,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower::ServiceExt;
+use vault::{KeyProvider, Keyring};
 
 use crate::{
     members,
     people::{Email, People, Settings},
     tenants::{self, NewTenant, TenantView},
+    tokens::Tokens,
     users::{self, NewUser},
 };
 
@@ -42,6 +45,13 @@ struct State {
     db: Db,
     token: OperatorToken,
     people: People,
+    tokens: Tokens,
+}
+
+impl FromRef<State> for Tokens {
+    fn from_ref(state: &State) -> Self {
+        state.tokens.clone()
+    }
 }
 
 impl FromRef<State> for People {
@@ -65,7 +75,10 @@ impl FromRef<State> for OperatorToken {
 pub struct App {
     pub db: Db,
     pub people: People,
+    pub tokens: Tokens,
     test: TestDb,
+    /// Holds the keyring.
+    _folder: TempDir,
     router: Router,
 }
 
@@ -88,10 +101,15 @@ impl App {
             sign_up,
         };
         let people = People::new(&db, settings);
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = Keyring::open_or_create(folder.path().join("keyring.toml"));
+        let vault = KeyProvider::Local(keyring.expect("a keyring"));
+        let tokens = Tokens::new(&people, vault.into());
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),
             people: people.clone(),
+            tokens: tokens.clone(),
         };
         let web = Web::new(URL, staff_second_factor).expect("an address");
         let proxy: SocketAddr = PROXY.parse().expect("an address");
@@ -100,6 +118,7 @@ impl App {
             .merge(crate::operator_routes())
             .split_for_parts();
         let router = router
+            .merge(crate::tokens::api::well_known())
             .route("/app/{tenant}/see", get(see).post(change))
             .layer(Extension(web))
             .layer(middleware::from_fn_with_state(proxies, client::know))
@@ -107,7 +126,9 @@ impl App {
         Self {
             db,
             people,
+            tokens,
             test,
+            _folder: folder,
             router: router.with_state(state),
         }
     }

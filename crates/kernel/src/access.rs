@@ -1,9 +1,10 @@
 //! Capabilities: the proof that a caller may do one thing inside one tenant.
 //!
 //! An [`Access`] is minted for a signed-in person ([`session`]), for staff who enter a tenant
-//! ([`operator`]), for an API key ([`api_key`]), for a resolved webhook endpoint ([`endpoint`]) and
-//! for a claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor deserialisable, and the only
-//! road to tenant rows leads through it.
+//! ([`operator`]), for an API key ([`api_key`]), for a client's signed token ([`token`]), for a
+//! resolved webhook endpoint ([`endpoint`]) and for a claimed job (`kernel::jobs`), and nowhere
+//! else. Its fields are private, it is neither `Clone` nor deserialisable, and the only road to
+//! tenant rows leads through it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +15,7 @@ pub mod api_key;
 pub mod endpoint;
 pub mod operator;
 pub mod session;
+pub mod token;
 mod web;
 
 use std::{fmt, marker::PhantomData};
@@ -192,7 +194,7 @@ impl<P: Permission> Access<P> {
     }
 }
 
-/// A key on the API; a session's cookie on the pages of the console, where the path names the
+/// A key or a signed token on the API; a session's cookie on the pages of the console, where the path names the
 /// tenant.
 impl<P: Permission, S: Send + Sync> FromRequestParts<S> for Access<P>
 where
@@ -205,8 +207,11 @@ where
         if parts.uri.path().starts_with("/app/") {
             return session::authenticate(&db, parts, state).await;
         }
-        let key = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
-        api_key::authenticate(&db, key).await
+        let text = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
+        match token::is_one(text) {
+            true => token::authenticate(&db, parts, text).await,
+            false => api_key::authenticate(&db, text).await,
+        }
     }
 }
 

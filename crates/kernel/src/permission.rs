@@ -77,6 +77,8 @@ permissions! { PLATFORM:
     QueueRead => "queue:read";
     /// See what staff did, in the operators' own log.
     PlatformAuditRead => "platform_audit:read";
+    /// Put another key in the place of the one that signs tokens.
+    SigningKeysWrite => "signing_keys:write";
 }
 
 /// Permissions that only the program itself holds; no role and no API key can carry them.

@@ -7,6 +7,7 @@ mod doctor;
 mod keys;
 mod migrate;
 mod sandbox;
+mod signing_keys;
 mod tenant;
 mod user;
 mod webhook;
@@ -62,6 +63,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Take audit logs away, and verify what was taken.
     Audit(audit::AuditArgs),
+    /// List and rotate the keys that sign access tokens.
+    SigningKeys(signing_keys::SigningKeysArgs),
     /// Check or make webhook signatures by hand.
     Webhook(webhook::WebhookArgs),
     /// Send signed sample webhooks, as the providers would.
@@ -141,6 +144,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Keys(args) => {
             with_program(load()?, async |program| keys::run(program, args).await).await?
+        }
+        Command::SigningKeys(args) => {
+            with_program(load()?, async |program| {
+                signing_keys::run(program, args).await
+            })
+            .await?;
         }
     }
     Ok(ExitCode::SUCCESS)

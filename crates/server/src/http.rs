@@ -6,7 +6,7 @@ mod layers;
 
 use axum::{Extension, Router, extract::FromRef, http::Uri, middleware, routing::get};
 use connect::Connect;
-use identity::people::People;
+use identity::{people::People, tokens::Tokens};
 use kernel::{
     Db,
     access::{OperatorToken, Web},
@@ -29,6 +29,7 @@ pub struct AppState {
     db: Db,
     connect: Connect,
     people: People,
+    tokens: Tokens,
     web: Web,
     operator_token: OperatorToken,
     proxies: TrustedProxies,
@@ -48,6 +49,7 @@ impl AppState {
             db: program.db.clone(),
             connect: program.connect.clone(),
             people: program.people.clone(),
+            tokens: program.tokens.clone(),
             web: program.web()?,
             operator_token: program.token(),
             proxies: program.config.proxies.clone(),
@@ -79,6 +81,12 @@ impl FromRef<AppState> for Connect {
 impl FromRef<AppState> for People {
     fn from_ref(state: &AppState) -> Self {
         state.people.clone()
+    }
+}
+
+impl FromRef<AppState> for Tokens {
+    fn from_ref(state: &AppState) -> Self {
+        state.tokens.clone()
     }
 }
 
@@ -122,7 +130,8 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 9] = [
+pub const UNDOCUMENTED: [&str; 10] = [
+    "/.well-known/jwks.json",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -141,6 +150,7 @@ pub fn router(state: AppState) -> Router {
         kernel::extract::BODY_LIMIT,
     ))
     .merge(connect::inbound::routes())
+    .merge(identity::tokens::api::well_known())
     .merge(health::routes())
     .merge(docs::routes(document))
     .merge(pages())

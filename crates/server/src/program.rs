@@ -13,7 +13,10 @@ use std::{
 use anyhow::Context;
 use audit::{key::SigningKey, upkeep};
 use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
-use identity::people::{self, People};
+use identity::{
+    people::{self, People},
+    tokens::Tokens,
+};
 use kernel::{
     Db,
     access::{OperatorToken, Web},
@@ -40,6 +43,7 @@ pub struct Program {
     pub db: Db,
     pub connect: Connect,
     pub people: People,
+    pub tokens: Tokens,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
     database: Database,
@@ -127,11 +131,8 @@ impl Program {
         let db = Db::connect(&database.server, &HashMap::new()).await?;
         let keyring = open_keyring(&config.data, &db).await?;
         let operator_token = operator_token(&config)?;
-        let connect = Connect::new(
-            catalogue(&config)?,
-            KeyProvider::Local(keyring),
-            settings(&config),
-        )?;
+        let keys = Arc::new(KeyProvider::Local(keyring));
+        let connect = Connect::new(catalogue(&config)?, Arc::clone(&keys), settings(&config))?;
         connect.follow(bus::listen(&db));
 
         let people = People::new(
@@ -141,6 +142,8 @@ impl Program {
                 sign_up: config.sign_up,
             },
         );
+
+        let tokens = Tokens::new(&people, keys);
 
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);
@@ -152,6 +155,7 @@ impl Program {
             db,
             connect,
             people,
+            tokens,
             registry: Arc::new(registry),
             operator_token,
             database,

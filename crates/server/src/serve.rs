@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use audit::upkeep::Upkeep;
-use identity::mail::Sender;
+use identity::{mail::Sender, tokens::KeySchedule};
 use kernel::{
     Operator,
     access::api_key::UsageWriter,
@@ -32,6 +32,7 @@ pub struct Node {
     upkeep: Upkeep,
     mail: Option<Sender>,
     usage: UsageWriter,
+    keys: KeySchedule,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -54,6 +55,7 @@ impl Node {
             None => None,
         };
         let usage = UsageWriter::start(&program.db);
+        let keys = KeySchedule::start(&program.tokens);
         let worker = (program.config.worker.concurrency > 0).then(|| {
             let options = WorkerOptions {
                 concurrency: program.config.worker.concurrency,
@@ -82,6 +84,7 @@ impl Node {
             upkeep,
             mail,
             usage,
+            keys,
             stop,
             server,
         })
@@ -111,6 +114,7 @@ impl Node {
         if let Some(mail) = self.mail {
             mail.stop().await;
         }
+        self.keys.stop().await;
         self.usage.stop().await;
         self.program.close().await
     }

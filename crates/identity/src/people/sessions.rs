@@ -5,7 +5,7 @@ use kernel::{
     Error, Result,
     access::{Actor, Person, Visitor, session::NewToken},
     db::PeopleTx,
-    id::{SessionId, UserId},
+    id::{SessionId, TenantId, UserId},
     secret::Secret,
 };
 use serde::Serialize;
@@ -34,6 +34,9 @@ pub struct NewSession {
 pub struct SessionView {
     #[schema(value_type = String, example = "ses_01h455vb4pex5vsknk084sn02q")]
     pub id: SessionId,
+    /// An API client's is for this tenant alone; a browser's is for all of its owner's.
+    #[schema(value_type = Option<String>, example = "ten_01h455vb4pex5vsknk084sn02q")]
+    pub tenant: Option<TenantId>,
     /// Whether it is the one that asks.
     pub current: bool,
     #[serde(with = "time::serde::rfc3339")]
@@ -74,6 +77,30 @@ pub(crate) async fn open(tx: &mut PeopleTx, user: UserId, visitor: &Visitor) -> 
         token: token.text,
         expires_at,
     })
+}
+
+/// Opens a session without a cookie, for an API client that acts in one tenant.
+pub(crate) async fn open_for_client(
+    tx: &mut PeopleTx,
+    user: UserId,
+    tenant: TenantId,
+    visitor: &Visitor,
+) -> Result<SessionId> {
+    let id = SessionId::new();
+    sqlx::query!(
+        "INSERT INTO control.session (id, user_id, tenant_id, idle_limit, expires_at, ip, user_agent)
+         VALUES ($1, $2, $3, make_interval(hours => $4), $5, $6, $7)",
+        id.uuid(),
+        user.uuid(),
+        tenant.uuid(),
+        IDLE_HOURS,
+        OffsetDateTime::now_utc() + LIFE,
+        visitor.address.map(|address| address.to_string()),
+        visitor.user_agent
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(id)
 }
 
 /// Gives a session another token, so that whoever learned the old one has nothing. Called whenever
@@ -118,7 +145,7 @@ pub(crate) async fn end_all(
 pub async fn list(person: &Person) -> Result<Vec<SessionView>> {
     let mut tx = person.begin().await?;
     let rows = sqlx::query!(
-        "SELECT id, created_at, last_seen_at, expires_at, ip, user_agent FROM control.session
+        "SELECT id, tenant_id, created_at, last_seen_at, expires_at, ip, user_agent FROM control.session
          WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
              AND last_seen_at + idle_limit > now()
          ORDER BY id DESC LIMIT 200",
@@ -131,6 +158,7 @@ pub async fn list(person: &Person) -> Result<Vec<SessionView>> {
         .into_iter()
         .map(|row| SessionView {
             id: row.id.into(),
+            tenant: row.tenant_id.map(Into::into),
             current: row.id == person.session().uuid(),
             created_at: row.created_at,
             last_seen_at: row.last_seen_at,

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::{Access, Actor, Authority, Visitor, Web, require_active};
 use crate::{
-    db::{Db, LiveSession, PeopleTx, Whose},
+    db::{Db, LiveSession, PeopleTx, Shown, Whose},
     error::{Error, Result},
     id::{SessionId, UserId},
     permission::{Permission, Roles},
@@ -157,7 +157,7 @@ pub(super) async fn presented(
         .get::<Web>()
         .ok_or(Error::Unauthenticated)?;
     let token = web.session_token(parts)?.ok_or(Error::Unauthenticated)?;
-    LiveSession::find(db, &digest_of(token), tenant)
+    LiveSession::find(db, Shown::Cookie(&digest_of(token)), tenant)
         .await?
         .ok_or(Error::Unauthenticated)
 }

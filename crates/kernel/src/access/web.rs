@@ -22,6 +22,7 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// extension; without it no cookie is believed.
 #[derive(Clone, Debug)]
 pub struct Web {
+    public_url: String,
     origin: String,
     secure: bool,
     staff_second_factor: bool,
@@ -32,10 +33,15 @@ impl Web {
     pub fn new(public_url: &str, staff_second_factor: bool) -> Result<Self> {
         let url = url::Url::parse(public_url).map_err(Error::internal)?;
         Ok(Self {
+            public_url: public_url.to_owned(),
             origin: url.origin().ascii_serialization(),
             secure: url.scheme() == "https",
             staff_second_factor,
         })
+    }
+
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     pub(super) fn staff_second_factor(&self) -> bool {

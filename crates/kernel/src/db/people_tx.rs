@@ -143,21 +143,39 @@ pub(crate) struct LiveSession {
     unseen: bool,
 }
 
-/// What of a session is shown: the digest of a cookie's token.
-pub(crate) type TokenDigest<'a> = &'a [u8];
+/// What of a session is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shown<'a> {
+    /// The digest of a cookie's token.
+    Cookie(&'a [u8]),
+    /// What a token of ours says: a client's session, which is for one tenant, or a browser's.
+    Session { session: SessionId, user: UserId },
+}
+
+impl Shown<'_> {
+    fn condition(self, tenant: Uuid) -> String {
+        match self {
+            Self::Cookie(digest) => {
+                let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("s.token_sha256 = '\\x{digest}'")
+            }
+            Self::Session { session, user } => format!(
+                "s.id = '{}' AND s.user_id = '{}' AND (s.tenant_id IS NULL OR s.tenant_id = '{tenant}')",
+                session.uuid(),
+                user.uuid()
+            ),
+        }
+    }
+}
 
 impl LiveSession {
     /// Everything that a request's access depends on, in one round trip. The protocol of prepared
     /// statements takes one statement at a time, so this is a batch; what is spliced into it are
     /// UUIDs and hexadecimal digits that this program formatted.
-    pub async fn find(
-        db: &Db,
-        token: TokenDigest<'_>,
-        tenant: Option<TenantId>,
-    ) -> Result<Option<Self>> {
+    pub async fn find(db: &Db, shown: Shown<'_>, tenant: Option<TenantId>) -> Result<Option<Self>> {
         let whose = Whose { tenant, user: None };
         let tenant = tenant.map_or(Uuid::nil(), TenantId::uuid);
-        let digest: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let condition = shown.condition(tenant);
         let batch = format!(
             "BEGIN READ ONLY; {};
              SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at, u.platform_role,
@@ -166,7 +184,7 @@ impl LiveSession {
              JOIN control.user u ON u.id = s.user_id AND u.status = 'active'
              LEFT JOIN control.membership m ON m.tenant_id = '{tenant}' AND m.user_id = s.user_id
              LEFT JOIN control.tenant_role r ON r.tenant_id = m.tenant_id AND r.name = m.role
-             WHERE s.token_sha256 = '\\x{digest}' AND s.revoked_at IS NULL
+             WHERE {condition} AND s.revoked_at IS NULL
                  AND s.expires_at > now() AND s.last_seen_at + s.idle_limit > now();
              COMMIT",
             whose.settings()
