@@ -17,8 +17,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use export::lines;
-pub use list::{AuditFilter, AuditView, list};
+pub use export::{download, lines};
+pub use list::{AuditFilter, AuditView, find, list};
 
 /// The routes under `/v1/audit`.
 pub fn routes<S>() -> OpenApiRouter<S>

@@ -7,6 +7,7 @@ pub mod api;
 pub mod destination;
 pub mod key;
 pub mod note;
+pub mod pages;
 pub mod upkeep;
 pub mod verify;
 

@@ -6,15 +6,13 @@
 //! its secret part. Every request reads the key's row anew, so a revocation holds from the next
 //! request on, on every node.
 //!
-//! **`api_keys:write` is as strong as the owner's role.** Who holds it may issue a key with any
-//! permission of the tenant's API, whether or not the caller's own key carries it: an access
-//! proves the one permission that its handler asked for and knows of no other. The built-in roles
-//! therefore give it to owners and administrators alone. No key can carry the permissions that
-//! only the program holds (`kernel::permission::INTERNAL`) or those of the platform.
+//! Nobody issues or rotates a key that may do what they themselves may not. No key can carry the
+//! permissions that only the program holds (`kernel::permission::INTERNAL`) or those of the platform.
 
 mod api;
 mod grant;
 pub mod leaks;
+pub mod pages;
 pub mod prefix;
 mod rotate;
 #[cfg(test)]
@@ -30,7 +28,7 @@ use kernel::{
     audit::Act,
     id::ApiKeyId,
     page::{Page, PageQuery},
-    permission::{ApiKeysRead, ApiKeysWrite},
+    permission::{ApiKeysRead, ApiKeysWrite, Permission},
     secret::Secret,
 };
 pub use rotate::{Rotation, rotate};
@@ -39,7 +37,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::input;
+use crate::{input, roles::require_held};
 
 /// A key to issue.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -121,10 +119,11 @@ fn shown_once<S: Serializer>(key: &Secret, serializer: S) -> std::result::Result
 ///
 /// # Errors
 /// `invalid_request` for an unfit name, a permission that no key can carry, an unknown role, both
-/// or neither of them, or an end in the past.
+/// or neither of them, or an end in the past; `forbidden` for a permission that the caller lacks.
 pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<IssuedApiKey> {
     let name = input::name(&new.name)?;
     let permissions = grant::resolve(new.permissions.as_deref(), new.role.as_deref())?;
+    require_held(access, &permissions)?;
     if new
         .expires_at
         .is_some_and(|end| end <= OffsetDateTime::now_utc())
@@ -186,6 +185,22 @@ pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<Iss
 /// The tenant's keys, newest first, those that ended included.
 pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Page<ApiKeyView>> {
     let (limit, after) = (query.limit()?, query.after::<ApiKeyId>()?);
+    let views = read(access, None, after, limit + 1).await?;
+    Page::cut(views, limit, |view: &ApiKeyView| view.id)
+}
+
+/// One key.
+pub async fn find<P: Permission>(access: &Access<P>, key: ApiKeyId) -> Result<ApiKeyView> {
+    let mut views = read(access, Some(key), None, 1).await?;
+    views.pop().ok_or(Error::NotFound("API key"))
+}
+
+async fn read<P: Permission>(
+    access: &Access<P>,
+    key: Option<ApiKeyId>,
+    after: Option<ApiKeyId>,
+    limit: i64,
+) -> Result<Vec<ApiKeyView>> {
     let mut tx = access.read().await?;
     let rows = sqlx::query!(
         r#"SELECT id, name, mode, display, permissions, created_by, created_at, expires_at,
@@ -194,16 +209,16 @@ pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Pag
          FROM cell.api_key k
          LEFT JOIN LATERAL (SELECT last_at, last_ip FROM cell.api_key_usage u
              WHERE u.tenant_id = k.tenant_id AND u.key_id = k.id ORDER BY day DESC LIMIT 1) used ON true
-         WHERE $1::uuid IS NULL OR id < $1
-         ORDER BY id DESC LIMIT $2"#,
+         WHERE ($1::uuid IS NULL OR id = $1) AND ($2::uuid IS NULL OR id < $2)
+         ORDER BY id DESC LIMIT $3"#,
+        key.map(ApiKeyId::uuid),
         after.map(ApiKeyId::uuid),
-        limit + 1
+        limit
     )
     .fetch_all(tx.conn())
     .await?;
     tx.commit().await?;
-    let views = rows
-        .into_iter()
+    rows.into_iter()
         .map(|row| {
             Ok(ApiKeyView {
                 id: row.id.into(),
@@ -220,8 +235,7 @@ pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Pag
                 last_used_ip: row.last_ip,
             })
         })
-        .collect::<Result<_>>()?;
-    Page::cut(views, limit, |view: &ApiKeyView| view.id)
+        .collect()
 }
 
 fn mode(text: &str) -> Result<Mode> {

@@ -219,7 +219,10 @@ fn checked(access: &Access<RolesWrite>, name: String, content: &RoleContent) -> 
     })
 }
 
-fn require_held<P: Permission>(access: &Access<P>, permissions: &[String]) -> Result<()> {
+pub(crate) fn require_held<P: Permission>(
+    access: &Access<P>,
+    permissions: &[String],
+) -> Result<()> {
     let missing = permissions.iter().find(|name| !access.may_give(name));
     match missing {
         None => Ok(()),

@@ -59,6 +59,18 @@ pub async fn lines(
     ))
 }
 
+/// The lines as a file.
+pub async fn download(access: Access<AuditRead>, after: i64) -> Result<Response> {
+    let body = Body::from_stream(lines(access, after).await?);
+    let kind = HeaderValue::from_static("application/jsonl");
+    let name = HeaderValue::from_static("attachment; filename=\"audit.jsonl\"");
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    Ok((headers, body).into_response())
+}
+
 /// Export the audit log
 ///
 /// Every entry in order, a line of JSON each, for `freehold audit verify`. docs/audit.md says what
@@ -81,12 +93,5 @@ pub(super) async fn audit_export(
     if after < 0 {
         return Err(Error::field("after", "must not be negative"));
     }
-    let body = Body::from_stream(lines(access, after).await?);
-    let kind = HeaderValue::from_static("application/jsonl");
-    let name = HeaderValue::from_static("attachment; filename=\"audit.jsonl\"");
-    let headers = [
-        (header::CONTENT_TYPE, kind),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, body).into_response())
+    download(access, after).await
 }

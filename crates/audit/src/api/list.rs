@@ -69,6 +69,23 @@ pub async fn list(
     query: &PageQuery,
 ) -> Result<Page<AuditView>> {
     let (limit, before) = (query.limit()?, query.after::<AuditEntryId>()?);
+    let views = read(access, None, filter, before, limit + 1).await?;
+    Page::cut(views, limit, |view: &AuditView| view.id)
+}
+
+/// One entry.
+pub async fn find(access: &Access<AuditRead>, entry: AuditEntryId) -> Result<AuditView> {
+    let mut views = read(access, Some(entry), &AuditFilter::default(), None, 1).await?;
+    views.pop().ok_or(Error::NotFound("audit entry"))
+}
+
+async fn read(
+    access: &Access<AuditRead>,
+    entry: Option<AuditEntryId>,
+    filter: &AuditFilter,
+    before: Option<AuditEntryId>,
+    limit: i64,
+) -> Result<Vec<AuditView>> {
     let mut tx = access.read().await?;
     // Planned for the filters at hand: each has an index, and a plan for all of them would use none.
     sqlx::raw_sql("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -82,6 +99,7 @@ pub async fn list(
                AND ($3::text IS NULL OR action = $3) AND ($4::text IS NULL OR target = $4)
                AND ($5::uuid IS NULL OR correlation_id = $5)
                AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7)
+               AND ($9::uuid IS NULL OR id = $9)
            ORDER BY id DESC LIMIT $8"#,
         before.map(AuditEntryId::uuid),
         filter.actor,
@@ -90,7 +108,8 @@ pub async fn list(
         filter.correlation.map(CorrelationId::uuid),
         filter.from,
         filter.to,
-        limit + 1
+        limit,
+        entry.map(AuditEntryId::uuid)
     )
     .fetch_all(tx.conn())
     .await?;
@@ -110,8 +129,7 @@ pub async fn list(
             hash: row.hash.as_deref().and_then(Hash::from_slice),
         })
     });
-    let views = views.collect::<Result<Vec<_>>>()?;
-    Page::cut(views, limit, |view: &AuditView| view.id)
+    views.collect()
 }
 
 /// List audit entries

@@ -4,7 +4,7 @@
 use kernel::{
     Access, Error, Result, Tx,
     audit::Act,
-    permission::{ApiKeysRead, ApiKeysWrite},
+    permission::{ApiKeysWrite, Permission},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -28,7 +28,7 @@ pub(super) async fn current(tx: &mut Tx) -> Result<String> {
     Ok(own.unwrap_or_else(|| DEFAULT.to_owned()))
 }
 
-pub async fn show(access: &Access<ApiKeysRead>) -> Result<Prefix> {
+pub async fn show<P: Permission>(access: &Access<P>) -> Result<Prefix> {
     let mut tx = access.read().await?;
     let prefix = current(&mut tx).await?;
     tx.commit().await?;

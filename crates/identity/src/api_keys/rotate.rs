@@ -13,6 +13,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{ApiKeyView, IssuedApiKey, mode, prefix};
+use crate::roles::require_held;
 
 /// The longest grace period: thirty days.
 const LONGEST: u32 = 30 * 24 * 60 * 60;
@@ -58,6 +59,8 @@ pub async fn rotate(
             detail: "the key has ended; issue another one".to_owned(),
         });
     }
+    // Its new text is the caller's: with it they may do whatever the key may.
+    require_held(access, &known.permissions)?;
     let mode = mode(&known.mode)?;
     let key = NewKey::again(&prefix::current(&mut tx).await?, mode, known.public_id);
     let previous_until = sqlx::query_scalar!(
