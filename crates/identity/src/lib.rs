@@ -5,7 +5,11 @@
 //! them. Deciding whether a caller may do something is `kernel::access`' part; what a tenant owns
 //! beyond its keys belongs to the other slices.
 
+mod actors;
 pub mod api_keys;
+pub mod branding;
+pub mod configuration;
+pub mod figures;
 mod input;
 pub mod invitations;
 pub mod mail;
@@ -20,12 +24,12 @@ pub mod tenants;
 mod testing;
 pub mod users;
 
-use axum::extract::FromRef;
+use axum::{Router, extract::FromRef};
 use kernel::{Db, access::OperatorToken};
 use people::People;
 use utoipa_axum::router::OpenApiRouter;
 
-/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, and people's
+/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, `/v1/config`, and people's
 /// own, `/v1/auth`, `/v1/me`.
 pub fn tenant_routes<S>() -> OpenApiRouter<S>
 where
@@ -37,7 +41,22 @@ where
         .merge(members::api::routes())
         .merge(invitations::api::routes())
         .merge(roles::api::routes())
+        .merge(configuration::api::routes())
         .merge(people::api::routes())
+}
+
+/// The tenants' console: team, roles, settings and branding.
+pub fn tenant_pages<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+    People: FromRef<S>,
+{
+    members::pages::pages()
+        .merge(invitations::pages::pages())
+        .merge(roles::pages::pages())
+        .merge(configuration::pages::pages())
+        .merge(branding::pages::pages())
 }
 
 /// The operators' part: everything of this crate below `/admin/v1`.

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod audit;
 pub mod bus;
+pub mod configuration;
 pub mod db;
 pub mod error;
 pub mod events;
@@ -17,6 +18,7 @@ pub mod jobs;
 pub mod page;
 pub mod permission;
 pub mod postgres;
+pub mod refusal;
 pub mod routes;
 pub mod secret;
 pub mod telemetry;

@@ -55,6 +55,10 @@ impl AppState {
 }
 
 impl AppState {
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// How browsers reach this server.
     pub(crate) fn web(&self) -> &Web {
         &self.web
@@ -102,6 +106,10 @@ fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
         .merge(ui::assets::routes())
+        .merge(console::overview::pages())
+        .merge(identity::tenant_pages())
+        .merge(connect::credentials::pages::pages())
+        .merge(converse::pages())
 }
 
 /// Every component of the consoles in every state.
@@ -118,7 +126,7 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 9] = [
+pub const UNDOCUMENTED: [&str; 10] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -127,6 +135,7 @@ pub const UNDOCUMENTED: [&str; 9] = [
     "/hooks/{tenant}/{provider}",
     "/hooks/{provider}",
     "/ui",
+    "/app",
     "/assets/{version}/{name}",
 ];
 
