@@ -104,6 +104,11 @@ impl Connect {
         &self.0.settings
     }
 
+    /// Where a provider is to send a tenant's webhooks.
+    pub(crate) fn hook_url(&self, slug: &str, provider: &str) -> String {
+        format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
+    }
+
     pub(crate) fn keys(&self) -> &KeyProvider {
         &self.0.keys
     }

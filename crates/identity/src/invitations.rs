@@ -4,6 +4,7 @@
 //! tenant and no policy has to see all invitations.
 
 pub mod api;
+pub mod pages;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kernel::{
@@ -174,6 +175,17 @@ pub async fn resend(
         ..view
     };
     commit(access, tx, "invitation.resent", &view).await?;
+    Ok(view)
+}
+
+/// One open invitation.
+pub(crate) async fn find(
+    access: &Access<MembersWrite>,
+    id: InvitationId,
+) -> Result<InvitationView> {
+    let mut tx = access.people().await?;
+    let view = lock(&mut tx, id).await?;
+    tx.commit().await?;
     Ok(view)
 }
 

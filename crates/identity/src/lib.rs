@@ -7,6 +7,9 @@
 //! beyond its keys belongs to the other slices.
 
 pub mod api_keys;
+pub mod branding;
+pub mod configuration;
+pub mod figures;
 mod input;
 pub mod invitations;
 pub mod mail;
@@ -22,7 +25,7 @@ mod testing;
 pub mod tokens;
 pub mod users;
 
-use axum::extract::FromRef;
+use axum::{Router, extract::FromRef};
 use kernel::{Db, access::OperatorToken, jobs::Registry};
 use people::People;
 use tokens::Tokens;
@@ -33,7 +36,7 @@ pub fn register(registry: &mut Registry) {
     api_keys::leaks::register(registry);
 }
 
-/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, and people's
+/// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`, `/v1/config`, and people's
 /// own, `/v1/auth`, `/v1/me`.
 pub fn tenant_routes<S>() -> OpenApiRouter<S>
 where
@@ -46,8 +49,24 @@ where
         .merge(members::api::routes())
         .merge(invitations::api::routes())
         .merge(roles::api::routes())
+        .merge(configuration::api::routes())
         .merge(people::api::routes())
         .merge(tokens::api::routes())
+}
+
+/// The tenants' console: team, roles, settings and branding.
+pub fn tenant_pages<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+    People: FromRef<S>,
+{
+    api_keys::pages::pages()
+        .merge(members::pages::pages())
+        .merge(invitations::pages::pages())
+        .merge(roles::pages::pages())
+        .merge(configuration::pages::pages())
+        .merge(branding::pages::pages())
 }
 
 /// The operators' part: everything of this crate below `/admin/v1`.

@@ -185,6 +185,22 @@ impl<P: Permission> Access<P> {
         matches!(self.authority, Authority::Owner(_) | Authority::Staff)
     }
 
+    /// The same caller's access for another act, where they may do that as well: for pages that
+    /// show several things. Staff have none, because each act that they enter a tenant for has an
+    /// entry of its own in the logs.
+    pub fn also<Q: Permission>(&self) -> Option<Access<Q>> {
+        let held = self.authority != Authority::Staff && self.authority.includes(Q::NAME);
+        held.then(|| Access {
+            db: self.db.clone(),
+            tenant: self.tenant.clone(),
+            actor: self.actor.clone(),
+            user: self.user,
+            authority: self.authority.clone(),
+            correlation: self.correlation,
+            permission: PhantomData,
+        })
+    }
+
     pub fn correlation(&self) -> CorrelationId {
         self.correlation
     }

@@ -5,9 +5,11 @@
 //! provider, a page or a route.
 
 pub mod access;
+pub mod actors;
 pub mod audit;
 pub mod bus;
 pub mod client;
+pub mod configuration;
 pub mod db;
 pub mod error;
 pub mod events;
@@ -19,6 +21,7 @@ pub mod lease;
 pub mod page;
 pub mod permission;
 pub mod postgres;
+pub mod refusal;
 pub mod routes;
 pub mod secret;
 pub mod telemetry;

@@ -58,6 +58,12 @@ permissions! { TENANT:
     RolesRead => "roles:read";
     /// Compose roles of the tenant's own.
     RolesWrite => "roles:write";
+    /// See the tenant's configuration and its history.
+    SettingsRead => "settings:read";
+    SettingsWrite => "settings:write";
+    /// Be in the tenant: see its brand and one's own role there. Every member may, whatever their
+    /// role.
+    TenantVisit => "tenant:visit";
     /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
     InboundReceive => "inbound:receive";
     /// Turn stored webhooks into messages. Held by jobs alone.
@@ -81,12 +87,14 @@ permissions! { PLATFORM:
     SigningKeysWrite => "signing_keys:write";
 }
 
-/// Permissions that only the program itself holds; no role and no API key can carry them.
+/// Permissions that no role and no API key can carry: those that only the program itself holds, and
+/// what comes with being a member.
 pub const INTERNAL: &[&str] = &[
     CredentialsUse::NAME,
     ApiKeysReport::NAME,
     InboundReceive::NAME,
     InboundProcess::NAME,
+    TenantVisit::NAME,
 ];
 
 /// Which permissions each role bundles.

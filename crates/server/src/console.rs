@@ -4,20 +4,24 @@
 //! Handlers return a [`Page`] or a `SeeOther` and know none of this.
 
 mod flash;
+pub mod overview;
 mod shell;
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use identity::surroundings::{Surroundings, surroundings};
+use identity::{
+    branding,
+    surroundings::{Surroundings, surroundings},
+};
 use kernel::{access::Person, error::Problem};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ui::{ErrorPage, Page, SeeOther};
+use ui::{Brand, ErrorPage, Page, SeeOther};
 
 use crate::http::AppState;
 
@@ -132,15 +136,15 @@ impl Visit {
         response
     }
 
-    async fn document(mut self, state: &AppState, page: Page, response: Response) -> Response {
+    async fn document(self, state: &AppState, page: Page, response: Response) -> Response {
         let nonce = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
         let around = self.surroundings(state).await;
         let flash = flash::read(self.headers(), state.web().is_secure());
         let shown = flash.is_some() && !self.is_prefetch();
         let flashes: Vec<_> = flash.filter(|_| shown).into_iter().collect();
         let markup = match around {
-            Some(around) if !page.is_bare() => {
-                shell::shell(&around, self.path(), flashes).render(&page, &nonce)
+            Some((around, brand)) if !page.is_bare() => {
+                shell::shell(&around, brand, self.path(), flashes).render(&page, &nonce)
             }
             _ => shell::bare(flashes).render(&page, &nonce),
         };
@@ -160,18 +164,27 @@ impl Visit {
         Response::from_parts(parts, Body::from(markup.into_string()))
     }
 
-    /// Whoever is signed in. A page shows without its frame rather than not at all.
-    async fn surroundings(&mut self, state: &AppState) -> Option<Surroundings> {
-        let person = Person::from_request_parts(&mut self.parts, state)
-            .await
-            .ok()?;
-        match surroundings(&person).await {
-            Ok(surroundings) => Some(surroundings),
+    /// Whoever is signed in, and the brand of the tenant whose page it is. A page shows without its
+    /// frame, or in the product's own colours, rather than not at all.
+    async fn surroundings(&self, state: &AppState) -> Option<(Surroundings, Brand)> {
+        let slug = shell::tenant_of(self.path());
+        let (person, visit) = Person::visiting(state.db(), &self.parts, slug).await.ok()?;
+        let surroundings = match surroundings(&person).await {
+            Ok(surroundings) => surroundings,
             Err(error) => {
                 tracing::warn!(cause = ?error, "a page is shown without its frame");
-                None
+                return None;
             }
-        }
+        };
+        let brand = match visit {
+            Some(visit) => branding::brand(&visit).await,
+            None => Ok(Brand::default()),
+        };
+        let brand = brand.unwrap_or_else(|error| {
+            tracing::warn!(cause = ?error, "a page is shown without its tenant's brand");
+            Brand::default()
+        });
+        Some((surroundings, brand))
     }
 }
 

@@ -60,6 +60,10 @@ impl AppState {
 }
 
 impl AppState {
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// How browsers reach this server.
     pub(crate) fn web(&self) -> &Web {
         &self.web
@@ -114,6 +118,11 @@ fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
         .merge(ui::assets::routes())
+        .merge(console::overview::pages())
+        .merge(identity::tenant_pages())
+        .merge(connect::credentials::pages::pages())
+        .merge(converse::pages())
+        .merge(audit::pages::pages())
 }
 
 /// Every component of the consoles in every state.
@@ -130,7 +139,7 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 10] = [
+pub const UNDOCUMENTED: &[&str] = &[
     "/.well-known/jwks.json",
     "/healthz",
     "/readyz",
@@ -140,6 +149,7 @@ pub const UNDOCUMENTED: [&str; 10] = [
     "/hooks/{tenant}/{provider}",
     "/hooks/{provider}",
     "/ui",
+    "/app",
     "/assets/{version}/{name}",
 ];
 

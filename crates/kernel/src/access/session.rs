@@ -16,10 +16,10 @@ use time::OffsetDateTime;
 
 use super::{Access, Actor, Authority, Visitor, Web, require_active};
 use crate::{
-    db::{Db, LiveSession, PeopleTx, Shown, Whose},
+    db::{Db, LiveSession, PeopleTx, Shown, Tenant, Whose},
     error::{Error, Result},
     id::{SessionId, UserId},
-    permission::{Permission, Roles},
+    permission::{Permission, Roles, TenantVisit},
     secret::Secret,
     telemetry,
 };
@@ -133,6 +133,32 @@ impl Person {
     }
 }
 
+impl Person {
+    /// Whoever is signed in and, where the slug is that of an active tenant they belong to, access
+    /// to what all its members see: what the frame around a page needs, in one round trip.
+    pub async fn visiting(
+        db: &Db,
+        parts: &Parts,
+        slug: Option<&str>,
+    ) -> Result<(Self, Option<Access<TenantVisit>>)> {
+        let tenant = match slug {
+            Some(slug) => db.directory().by_slug(slug).await?,
+            None => None,
+        };
+        let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
+        let person = Self::new(db, &session, Visitor::here());
+        let (Some(tenant), Some(role)) = (tenant, session.role.as_deref()) else {
+            return Ok((person, None));
+        };
+        if require_active(&tenant).is_err() {
+            return Ok((person, None));
+        }
+        let authority = Authority::of_role(role, session.permissions.clone());
+        let access = member(db, tenant, &session, authority);
+        Ok((person, Some(access)))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Person
 where
     Db: FromRef<S>,
@@ -179,17 +205,25 @@ pub(super) async fn authenticate<P: Permission>(
         .ok_or(Error::NotFound("tenant"))?;
     let tenant = db.directory().by_slug(&slug).await?;
     let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
-    let (Some(tenant), Some(role)) = (tenant, session.role) else {
+    let (Some(tenant), Some(role)) = (tenant, session.role.as_deref()) else {
         return Err(Error::NotFound("tenant"));
     };
     require_active(&tenant)?;
-    let authority = Authority::of_role(&role, session.permissions);
-    if !authority.includes(P::NAME) {
+    let authority = Authority::of_role(role, session.permissions.clone());
+    if P::NAME != TenantVisit::NAME && !authority.includes(P::NAME) {
         return Err(Error::Forbidden(P::NAME));
     }
+    Ok(member(db, tenant, &session, authority))
+}
+
+fn member<P: Permission>(
+    db: &Db,
+    tenant: Tenant,
+    session: &LiveSession,
+    authority: Authority,
+) -> Access<P> {
     let actor = Actor::user(session.user);
-    let access = Access::mint(db, tenant, actor, telemetry::correlation());
-    Ok(access.with(authority, Some(session.user)))
+    Access::mint(db, tenant, actor, telemetry::correlation()).with(authority, Some(session.user))
 }
 
 impl Authority {

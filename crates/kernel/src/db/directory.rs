@@ -59,6 +59,14 @@ pub struct Tenant {
     pub epoch: i64,
 }
 
+impl Tenant {
+    /// The address of a page of this tenant's console; the page's own begins with `/`, the
+    /// overview's is empty.
+    pub fn href(&self, page: &str) -> String {
+        format!("/app/{}{page}", self.slug)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Id(TenantId),

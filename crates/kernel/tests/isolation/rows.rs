@@ -171,6 +171,25 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("model", "'model'".into()),
             ("instructions", own.text("instructions")),
         ],
+        "tenant_config" => vec![
+            ("version", own.number()),
+            (
+                "document",
+                format!("to_jsonb({}::text)", own.text("document")),
+            ),
+            ("author", own.text("author")),
+        ],
+        "tenant_logo" => vec![
+            (
+                "digest",
+                format!(
+                    "encode(sha256({}::text::bytea), 'hex')",
+                    own.text("logo")
+                ),
+            ),
+            ("content_type", "'image/png'".into()),
+            ("image", "'\\x00'".into()),
+        ],
         _ => return None,
     };
     Some(row)

@@ -19,13 +19,17 @@ pub fn bare(flashes: Vec<Flash>) -> Bare {
     }
 }
 
+/// The slug in the address of a page of a tenant's console.
+pub fn tenant_of(path: &str) -> Option<&str> {
+    path.strip_prefix("/app/")
+        .and_then(|rest| rest.split('/').next())
+}
+
 /// The shell for a path: the operator console below `/admin`, a tenant's below `/app/{tenant}`, and
 /// the person's own pages elsewhere.
-pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
-    let place = path
-        .strip_prefix("/app/")
-        .and_then(|rest| rest.split('/').next())
-        .and_then(|slug| around.places.iter().find(|place| place.slug == slug));
+pub fn shell(around: &Surroundings, brand: Brand, path: &str, flashes: Vec<Flash>) -> Shell {
+    let place =
+        tenant_of(path).and_then(|slug| around.places.iter().find(|place| place.slug == slug));
     let is_staff_page = path == "/admin" || path.starts_with("/admin/");
     let sections = match (place, &around.platform_role) {
         (Some(place), _) => tenant_sections(place),
@@ -34,7 +38,7 @@ pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
     };
     Shell {
         product: PRODUCT.to_owned(),
-        brand: Brand::default(),
+        brand,
         home: place.map_or_else(
             || if is_staff_page { "/admin" } else { "/app" }.to_owned(),
             |place| format!("/app/{}", place.slug),
@@ -42,7 +46,7 @@ pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
         sections,
         path: path.to_owned(),
         switcher: place.map(|place| switcher(around, place)),
-        person: person(around),
+        person: person(around, place),
         banners: banners(around, place),
         flashes,
         theme: Theme::System,
@@ -202,11 +206,15 @@ fn switcher(around: &Surroundings, current: &Place) -> Switcher {
     }
 }
 
-fn person(around: &Surroundings) -> Person {
+fn person(around: &Surroundings, place: Option<&Place>) -> Person {
     let mut links = vec![
         ("Profile".to_owned(), "/account".to_owned()),
         ("Security".to_owned(), "/account/security".to_owned()),
     ];
+    if let Some(place) = place {
+        let href = format!("/app/{}/membership", place.slug);
+        links.push(("Your place in the team".to_owned(), href));
+    }
     if around.platform_role.is_some() {
         links.push(("Operator console".to_owned(), "/admin".to_owned()));
     }
