@@ -1,7 +1,7 @@
 //! Capabilities: the proof that a caller may do one thing inside one tenant.
 //!
 //! An [`Access`] is minted for a signed-in person ([`session`]), for staff who enter a tenant
-//! ([`operator`]), for an API key ([`api_key`]), for a resolved webhook endpoint ([`endpoint`]) and
+//! ([`operator`]) or impersonate in it ([`impersonation`]), for an API key ([`api_key`]), for a resolved webhook endpoint ([`endpoint`]) and
 //! for a claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor deserialisable, and the only
 //! road to tenant rows leads through it.
 
@@ -12,6 +12,7 @@
 
 pub mod api_key;
 pub mod endpoint;
+pub mod impersonation;
 pub mod operator;
 pub mod session;
 mod web;
@@ -23,12 +24,12 @@ use axum::{
     http::request::Parts,
 };
 
-pub use operator::{Operator, OperatorToken};
+pub use operator::{Operator, OperatorToken, Staff};
 pub use session::{OWNER, Person};
 pub use web::{Visitor, Web};
 
 use crate::{
-    db::{Db, PeopleTx, Route, Tenant, TenantStatus, Tx, Whose},
+    db::{Db, PeopleTx, Route, Tenant, Tx, Whose},
     error::{Error, Result},
     id::{CorrelationId, UserId},
     permission::Permission,
@@ -207,15 +208,5 @@ where
         }
         let key = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
         api_key::authenticate(&db, key).await
-    }
-}
-
-/// Whether the interfaces serve this tenant. Its jobs and webhooks have rules of their own.
-pub(crate) fn require_active(tenant: &Tenant) -> Result<()> {
-    match tenant.status {
-        TenantStatus::Active => Ok(()),
-        other => Err(Error::TenantInactive {
-            status: other.as_str(),
-        }),
     }
 }

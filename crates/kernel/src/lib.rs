@@ -19,6 +19,7 @@ pub mod permission;
 pub mod postgres;
 pub mod routes;
 pub mod secret;
+pub mod suspension;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -8,13 +8,14 @@ use std::fmt;
 
 use axum::http::{header, request::Parts};
 
-use super::{Access, Actor, Authority, require_active};
+use super::{Access, Actor, Authority};
 use crate::{
     db::{Db, Route, Tx},
     error::{Error, Result},
     id::{ApiKeyId, TenantId},
     permission::Permission,
     secret::{Secret, constant_time_eq},
+    suspension::{Entrance, admit},
     telemetry,
 };
 
@@ -139,7 +140,7 @@ pub(super) async fn authenticate<P: Permission>(db: &Db, text: &str) -> Result<A
     if !constant_time_eq(&sha256(key.secret.as_bytes()), &row.secret_sha256) || !row.valid {
         return Err(Error::Unauthenticated);
     }
-    require_active(&tenant)?;
+    admit(&tenant, Entrance::Key, P::NAME)?;
     if !row.permissions.iter().any(|name| name == P::NAME) {
         return Err(Error::Forbidden(P::NAME));
     }

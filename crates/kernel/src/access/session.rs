@@ -14,13 +14,14 @@ use axum::{
 };
 use time::OffsetDateTime;
 
-use super::{Access, Actor, Authority, Visitor, Web, require_active};
+use super::{Access, Actor, Authority, Visitor, Web, impersonation};
 use crate::{
     db::{Db, LiveSession, PeopleTx, Whose},
     error::{Error, Result},
     id::{SessionId, UserId},
     permission::{Permission, Roles},
     secret::Secret,
+    suspension::{Entrance, admit},
 };
 
 /// A session's token, made and digested.
@@ -161,7 +162,8 @@ pub(super) async fn presented(
         .ok_or(Error::Unauthenticated)
 }
 
-/// Access of a signed-in person to the tenant that the path names by its slug, `/app/{tenant}/…`.
+/// Access of a signed-in person, or of staff who impersonate in this session, to the tenant that the
+/// path names by its slug, `/app/{tenant}/…`.
 /// A tenant that does not exist and one that they do not belong to answer alike.
 pub(super) async fn authenticate<P: Permission>(
     db: &Db,
@@ -178,15 +180,17 @@ pub(super) async fn authenticate<P: Permission>(
         .ok_or(Error::NotFound("tenant"))?;
     let tenant = db.directory().by_slug(&slug).await?;
     let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
-    let (Some(tenant), Some(role)) = (tenant, session.role) else {
-        return Err(Error::NotFound("tenant"));
-    };
-    require_active(&tenant)?;
+    let tenant = tenant.ok_or(Error::NotFound("tenant"))?;
+    let visitor = Visitor::of(parts);
+    if let Some(access) = impersonation::access(db, &tenant, &session, &visitor) {
+        return access;
+    }
+    let role = session.role.ok_or(Error::NotFound("tenant"))?;
+    admit(&tenant, Entrance::Member, P::NAME)?;
     let authority = Authority::of_role(&role, session.permissions);
     if !authority.includes(P::NAME) {
         return Err(Error::Forbidden(P::NAME));
     }
-    let visitor = Visitor::of(parts);
     let access = Access::mint(db, tenant, Actor::user(session.user), visitor.correlation);
     Ok(access.with(authority, Some(session.user)))
 }
