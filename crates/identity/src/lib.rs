@@ -6,13 +6,18 @@
 //! beyond its keys belongs to the other slices.
 
 pub mod api_keys;
+mod console;
+pub mod impersonations;
 mod input;
 pub mod invitations;
 pub mod mail;
 pub mod members;
+pub mod notes;
 pub mod operator_audit;
+pub mod overview;
 pub mod people;
 pub mod quarantine;
+pub mod queue;
 pub mod roles;
 pub mod surroundings;
 pub mod tenants;
@@ -20,7 +25,7 @@ pub mod tenants;
 mod testing;
 pub mod users;
 
-use axum::extract::FromRef;
+use axum::{Router, extract::FromRef};
 use kernel::{Db, access::OperatorToken};
 use people::People;
 use utoipa_axum::router::OpenApiRouter;
@@ -37,6 +42,7 @@ where
         .merge(members::api::routes())
         .merge(invitations::api::routes())
         .merge(roles::api::routes())
+        .merge(impersonations::api::routes())
         .merge(people::api::routes())
 }
 
@@ -46,9 +52,29 @@ where
     S: Clone + Send + Sync + 'static,
     Db: FromRef<S>,
     OperatorToken: FromRef<S>,
+    People: FromRef<S>,
 {
     tenants::routes()
+        .merge(notes::api::routes())
         .merge(users::api::routes())
         .merge(quarantine::routes())
         .merge(operator_audit::routes())
+}
+
+/// The operator console, `/admin`, and the tenants' record of impersonations.
+pub fn staff_pages<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+    OperatorToken: FromRef<S>,
+    People: FromRef<S>,
+{
+    overview::pages::pages()
+        .merge(tenants::pages::pages())
+        .merge(notes::pages::pages())
+        .merge(impersonations::pages::pages())
+        .merge(users::pages::pages())
+        .merge(operator_audit::pages::pages())
+        .merge(queue::pages::pages())
+        .merge(quarantine::pages::pages())
 }

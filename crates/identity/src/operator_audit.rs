@@ -1,24 +1,27 @@
 //! What staff did across tenants, as staff read it. The entries are written by
 //! `kernel::access::Operator`; a tenant's own audit log is another and lies in its cell.
 
+pub mod pages;
+
 use axum::extract::FromRef;
 use kernel::{
     Db, Operator, Result,
     access::OperatorToken,
+    db::OperatorTx,
     error::Problem,
     extract::{Json, Query},
     id::{AuditEntryId, CorrelationId, TenantId},
     page::{Page, PageQuery},
     permission::QueueRead,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// One act of staff.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OperatorAuditView {
     #[schema(value_type = String, example = "aud_01h455vb4pex5vsknk084sn02q")]
     pub id: AuditEntryId,
@@ -37,24 +40,56 @@ pub struct OperatorAuditView {
     pub correlation_id: CorrelationId,
 }
 
+/// Which acts to list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AuditFilter {
+    /// Acts on this tenant alone.
+    #[param(value_type = Option<String>)]
+    pub tenant: Option<TenantId>,
+    /// Acts of exactly this actor, as in `staff:local/root`.
+    pub actor: Option<String>,
+    /// Acts whose name begins so, as in `tenant.`.
+    pub action: Option<String>,
+    /// Also acts that only looked, which is most of them. The API's default is true.
+    pub reading: Option<bool>,
+}
+
 /// Acts of staff, newest first. Reading them is an act as well.
 pub async fn list(
     operator: &Operator<QueueRead>,
+    filter: &AuditFilter,
+    query: &PageQuery,
+) -> Result<Page<OperatorAuditView>> {
+    let mut tx = operator.begin("audit.listed", None, json!({})).await?;
+    let page = read(&mut tx, filter, query).await?;
+    tx.commit().await?;
+    Ok(page)
+}
+
+/// A page of acts, from a transaction whose own entry is written.
+pub(crate) async fn read(
+    tx: &mut OperatorTx,
+    filter: &AuditFilter,
     query: &PageQuery,
 ) -> Result<Page<OperatorAuditView>> {
     let (limit, after) = (query.limit()?, query.after::<AuditEntryId>()?);
-    let mut tx = operator.begin("audit.listed", None, json!({})).await?;
     let rows = sqlx::query!(
         "SELECT id, at, actor, action, tenant_id, detail, correlation_id
          FROM control.operator_audit
-         WHERE $1::uuid IS NULL OR id < $1
+         WHERE ($1::uuid IS NULL OR id < $1) AND ($3::uuid IS NULL OR tenant_id = $3)
+             AND ($4::text IS NULL OR actor = $4) AND ($5::text IS NULL OR starts_with(action, $5))
+             AND ($6 OR action !~ '(viewed|listed)$')
          ORDER BY id DESC LIMIT $2",
         after.map(AuditEntryId::uuid),
-        limit + 1
+        limit + 1,
+        filter.tenant.map(TenantId::uuid),
+        filter.actor.as_deref(),
+        filter.action.as_deref(),
+        filter.reading.unwrap_or(false)
     )
     .fetch_all(tx.conn())
     .await?;
-    tx.commit().await?;
     let views = rows
         .into_iter()
         .map(|row| OperatorAuditView {
@@ -82,7 +117,7 @@ where
 /// List what staff did across tenants, newest first.
 #[utoipa::path(
     get, path = "/admin/v1/audit", tag = "audit", operation_id = "operator_audit_list",
-    params(PageQuery),
+    params(AuditFilter, PageQuery),
     responses(
         (status = 200, description = "A page of acts", body = Page<OperatorAuditView>),
         (status = 401, description = "No valid operator token", body = Problem, content_type = "application/problem+json"),
@@ -93,9 +128,15 @@ where
 )]
 async fn list_page(
     operator: Operator<QueueRead>,
+    Query(filter): Query<AuditFilter>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<OperatorAuditView>>> {
-    Ok(Json(list(&operator, &query).await?))
+    // The API shows everything unless it is asked not to.
+    let filter = AuditFilter {
+        reading: filter.reading.or(Some(true)),
+        ..filter
+    };
+    Ok(Json(list(&operator, &filter, &query).await?))
 }
 
 #[cfg(test)]

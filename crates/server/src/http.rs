@@ -101,6 +101,7 @@ fn api() -> OpenApiRouter<AppState> {
 fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
+        .merge(identity::staff_pages())
         .merge(ui::assets::routes())
 }
 
@@ -118,7 +119,7 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 9] = [
+pub const UNDOCUMENTED: [&str; 11] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -126,6 +127,8 @@ pub const UNDOCUMENTED: [&str; 9] = [
     "/docs/api",
     "/hooks/{tenant}/{provider}",
     "/hooks/{provider}",
+    "/admin",
+    "/app/{tenant}/impersonations",
     "/ui",
     "/assets/{version}/{name}",
 ];

@@ -1,9 +1,11 @@
 //! What the two consoles offer: navigation by permission, the person's menu, standing notices.
 
-use identity::surroundings::{Place, Surroundings};
+use identity::surroundings::{Impersonation, Place, Surroundings};
 use kernel::permission::Roles;
+use maud::html;
+use time::OffsetDateTime;
 use ui::{
-    Banner, Bare, Brand, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher, SwitcherEntry,
+    Banner, Bare, Brand, Button, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher, SwitcherEntry,
     Theme, Tone,
 };
 
@@ -25,7 +27,7 @@ pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
     let place = path
         .strip_prefix("/app/")
         .and_then(|rest| rest.split('/').next())
-        .and_then(|slug| around.places.iter().find(|place| place.slug == slug));
+        .and_then(|slug| around.place(slug));
     let is_staff_page = path == "/admin" || path.starts_with("/admin/");
     let sections = match (place, &around.platform_role) {
         (Some(place), _) => tenant_sections(place),
@@ -106,6 +108,13 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
                 'b',
                 Some("settings:read"),
             ),
+            (
+                Icon::Eye,
+                "Staff access",
+                "/impersonations",
+                'i',
+                Some("impersonations:read"),
+            ),
         ],
     ),
 ];
@@ -129,7 +138,14 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
         Some("Operations"),
         &[
             (Icon::Layers, "Jobs", "/jobs", 'j', Some("queue:read")),
-            (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
+            (
+                Icon::Shield,
+                "Quarantine",
+                "/quarantine",
+                'q',
+                Some("queue:read"),
+            ),
+            (Icon::List, "Audit log", "/audit", 'a', Some("queue:read")),
         ],
     ),
 ];
@@ -221,8 +237,32 @@ fn person(around: &Surroundings) -> Person {
     }
 }
 
+/// Stands on every page while it goes on, so that nobody forgets whose eyes they look through.
+fn impersonating(live: &Impersonation) -> Banner {
+    let left = live.expires_at - OffsetDateTime::now_utc();
+    let minutes = (left.whole_seconds() + 59) / 60;
+    let mode = if live.may_write {
+        "and can change things"
+    } else {
+        "read-only"
+    };
+    let plural = if minutes == 1 { "" } else { "s" };
+    let text = format!(
+        "You see {} from within as staff, {mode}. {minutes} minute{plural} remain{}.",
+        live.place.name,
+        if minutes == 1 { "s" } else { "" }
+    );
+    Banner::new(Tone::Danger, text).action(html! {
+        a href={ "/app/" (live.place.slug) } { "Go there" }
+        form method="post" action="/admin/impersonation/end" { (Button::secondary("End").small()) }
+    })
+}
+
 fn banners(around: &Surroundings, place: Option<&Place>) -> Vec<Banner> {
     let mut banners = Vec::new();
+    if let Some(live) = &around.impersonation {
+        banners.push(impersonating(live));
+    }
     if let Some(place) = place
         && place.status != "active"
     {
