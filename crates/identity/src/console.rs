@@ -45,13 +45,6 @@ impl Refusal {
             other => Err(other),
         }
     }
-
-    pub fn field(name: &str, message: impl Into<String>) -> Self {
-        Self {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            errors: vec![(name.to_owned(), message.into())],
-        }
-    }
 }
 
 /// What is wrong with one field of a form that was refused, if it was.

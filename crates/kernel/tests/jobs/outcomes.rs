@@ -148,7 +148,8 @@ async fn a_suspended_tenants_job_waits_even_while_its_lane_is_open() {
     let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let mut conn = world.superuser().await;
-    sqlx::query("UPDATE control.tenant SET status = 'suspended'")
+    sqlx::query("UPDATE control.tenant SET status = 'suspended', suspension = 'unpaid',
+             suspended_at = now()")
         .execute(&mut conn)
         .await
         .unwrap();
@@ -169,7 +170,7 @@ async fn a_suspended_tenants_job_waits_even_while_its_lane_is_open() {
     assert_eq!((row.attempt, log.len()), (0, 0));
     drop(worker);
 
-    sqlx::query("UPDATE control.tenant SET status = 'active'")
+    sqlx::query("UPDATE control.tenant SET status = 'active', suspension = NULL, suspended_at = NULL")
         .execute(&mut conn)
         .await
         .unwrap();

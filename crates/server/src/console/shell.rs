@@ -246,11 +246,13 @@ fn impersonating(live: &Impersonation) -> Banner {
     } else {
         "read-only"
     };
-    let plural = if minutes == 1 { "" } else { "s" };
+    let left = match minutes {
+        1 => "1 minute remains".to_owned(),
+        minutes => format!("{minutes} minutes remain"),
+    };
     let text = format!(
-        "You see {} from within as staff, {mode}. {minutes} minute{plural} remain{}.",
-        live.place.name,
-        if minutes == 1 { "s" } else { "" }
+        "You see {} from within as staff, {mode}. {left}.",
+        live.place.name
     );
     Banner::new(Tone::Danger, text).action(html! {
         a href={ "/app/" (live.place.slug) } { "Go there" }
