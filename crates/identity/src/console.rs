@@ -70,7 +70,11 @@ pub(crate) fn sentence(text: &str) -> String {
     let head: String = letters
         .next()
         .map_or_else(String::new, |first| first.to_uppercase().collect());
-    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    let end = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
     format!("{head}{}{end}", letters.as_str())
 }
 
@@ -127,7 +131,12 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1234567, "−1,234,567")] {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1234567, "−1,234,567"),
+        ] {
             assert_eq!(number(value), text);
         }
     }

@@ -7,7 +7,10 @@
 
 pub mod pages;
 
-use std::{collections::BTreeMap, time::{Duration, Instant}};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use kernel::{
     Operator, Result,
@@ -195,7 +198,9 @@ async fn control(tx: &mut OperatorTx, overview: &mut Overview) -> Result<Names> 
     let cells = sqlx::query!("SELECT id, name, region FROM control.cell")
         .fetch_all(tx.conn())
         .await?;
-    let named = cells.into_iter().map(|row| (row.id, (row.name, row.region)));
+    let named = cells
+        .into_iter()
+        .map(|row| (row.id, (row.name, row.region)));
     Ok(named.collect())
 }
 
@@ -298,7 +303,12 @@ mod tests {
         let app = App::new(database().await);
         app.tenant("acme").await;
         app.tenant("globex").await;
-        let suspended = app.db.directory().by_slug("globex").await.expect("directory");
+        let suspended = app
+            .db
+            .directory()
+            .by_slug("globex")
+            .await
+            .expect("directory");
         crate::tenants::suspend(
             &app.operator(),
             &suspended.expect("known").slug,

@@ -85,7 +85,12 @@ pub async fn surroundings(person: &Person) -> Result<Surroundings> {
             slug: live.slug,
             name: live.name,
             status: live.status,
-            role: if live.may_write { "staff" } else { "staff, read-only" }.to_owned(),
+            role: if live.may_write {
+                "staff"
+            } else {
+                "staff, read-only"
+            }
+            .to_owned(),
             permissions: Roles::builtin().impersonation.permissions(live.may_write),
         },
         may_write: live.may_write,

@@ -25,6 +25,6 @@ pub use detail::{TenantDetail, detail};
 pub use lifecycle::{activate, close, suspend, update};
 pub use model::{NewTenant, TenantChanges, TenantOrder, TenantQuery, TenantView};
 pub use provision::create;
-pub use query::{get, list};
 pub(crate) use query::locate;
+pub use query::{get, list};
 pub(crate) use slug::check as check_slug;

@@ -14,7 +14,9 @@ use kernel::{
     Access, Db, Operator,
     access::{OperatorToken, Web},
     id::UserId,
-    permission::{AgentsWrite, MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite},
+    permission::{
+        AgentsWrite, MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite,
+    },
     secret::Secret,
     testing::TestDb,
 };

@@ -277,9 +277,9 @@ pub async fn update(
 
 fn require_other(operator: &Operator<UsersWrite>, user: UserId) -> Result<()> {
     match operator.staff() {
-        Some(staff) if staff.user == user => {
-            Err(Error::invalid("this is your own account; ask another administrator"))
-        }
+        Some(staff) if staff.user == user => Err(Error::invalid(
+            "this is your own account; ask another administrator",
+        )),
         _ => Ok(()),
     }
 }

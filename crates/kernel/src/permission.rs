@@ -214,7 +214,13 @@ mod tests {
         assert!(read.iter().all(|name| name.ends_with(":read")), "{read:?}");
         for name in write {
             let area = name.split(':').next();
-            let closed = ["members", "roles", "api_keys", "credentials", "impersonations"];
+            let closed = [
+                "members",
+                "roles",
+                "api_keys",
+                "credentials",
+                "impersonations",
+            ];
             assert!(area.is_some_and(|area| !closed.contains(&area)), "{name}");
         }
     }

@@ -273,7 +273,11 @@ mod tests {
         for (name, status, kind) in standings() {
             let (tenant, row) = (tenant(status, kind), Effects::of(status, kind));
             for permission in TENANT {
-                let acts = if reads(permission) { row.read } else { row.write };
+                let acts = if reads(permission) {
+                    row.read
+                } else {
+                    row.write
+                };
                 let sends = *permission != "messages:send" || row.outbound != Effect::Refuse;
                 let by_key = acts == Effect::Allow && sends;
                 let admitted = |entrance| admit(&tenant, entrance, permission).is_ok();

@@ -9,7 +9,10 @@ use axum::{
 };
 use kernel::{
     Access, Db, Operator, Result,
-    access::{OperatorToken, impersonation::{LONGEST, Terms}},
+    access::{
+        OperatorToken,
+        impersonation::{LONGEST, Terms},
+    },
     db::Tenant,
     extract::{Form, Path},
     page,
@@ -104,7 +107,8 @@ fn ask_page(tenant: &Tenant, input: &Input, may_write: bool, refusal: Option<&Re
         (Button::primary("Look from within"))
         (Button::secondary("Cancel").to(&home))
     };
-    let form = ui::Form::post(format!("{home}/impersonate"), body, buttons).errors(all_wrong(refusal));
+    let form =
+        ui::Form::post(format!("{home}/impersonate"), body, buttons).errors(all_wrong(refusal));
     let title = format!("Look at {} from within", tenant.slug);
     let view = html! {
         div.narrow {
@@ -119,8 +123,9 @@ async fn end(operator: Operator<TenantsImpersonate>) -> Result<SeeOther> {
     Ok(match operator.end_impersonation().await? {
         Some(tenant) => SeeOther::new(page_of_tenant(&tenant.slug))
             .flash(Flash::new(Tone::Success, "You are yourself again.")),
-        None => SeeOther::new("/admin/tenants")
-            .flash(Flash::new(Tone::Info, "It had ended already.")),
+        None => {
+            SeeOther::new("/admin/tenants").flash(Flash::new(Tone::Info, "It had ended already."))
+        }
     })
 }
 

@@ -22,7 +22,11 @@ async fn app() -> App {
 }
 
 fn terms<'a>(minutes: &'a str, mode: &'a str) -> [(&'a str, &'a str); 3] {
-    [("reason", "Ticket 4711"), ("minutes", minutes), ("mode", mode)]
+    [
+        ("reason", "Ticket 4711"),
+        ("minutes", minutes),
+        ("mode", mode),
+    ]
 }
 
 async fn begin(staff: &Browser<'_>, mode: &str) {
@@ -39,10 +43,17 @@ async fn it_reads_one_tenant_and_changes_nothing() {
     let (status, actor) = olive.send("GET", "/app/acme/see", None).await;
     assert_eq!(status, StatusCode::OK);
     let actor = actor.as_str().expect("an actor");
-    assert!(actor.starts_with("impersonation:usr_") && actor.ends_with("/read"), "{actor}");
+    assert!(
+        actor.starts_with("impersonation:usr_") && actor.ends_with("/read"),
+        "{actor}"
+    );
     for path in ["/app/acme/see", "/app/acme/write"] {
         let (status, problem) = olive.send("POST", path, None).await;
-        assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("forbidden")), "{path}");
+        assert_eq!(
+            (status.as_u16(), &problem["code"]),
+            (403, &json!("forbidden")),
+            "{path}"
+        );
     }
     assert_eq!(olive.status("GET", "/app/globex/see").await, 404);
     // Elsewhere the person stays who they are.
@@ -57,7 +68,11 @@ async fn writing_is_chosen_and_never_reaches_people_or_keys() {
     begin(&olive, "write").await;
     let (status, actor) = olive.send("POST", "/app/acme/write", None).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(actor.as_str().is_some_and(|actor| actor.ends_with("/write")));
+    assert!(
+        actor
+            .as_str()
+            .is_some_and(|actor| actor.ends_with("/write"))
+    );
     assert_eq!(olive.status("POST", "/app/acme/see").await, 403);
     // The API takes keys, which an impersonation is none of and can make none of.
     for path in ["/v1/api-keys", "/v1/members", "/v1/impersonations"] {
@@ -88,15 +103,25 @@ async fn terms_are_bounded_and_one_goes_on_at_a_time() {
     let app = app().await;
     let olive = app.colleague(OLIVE, PlatformRole::Administrator).await;
     for minutes in ["0", "61", "-5", "soon", ""] {
-        assert_eq!(olive.submit(BEGIN, &terms(minutes, "read")).await.0, 422, "{minutes}");
+        assert_eq!(
+            olive.submit(BEGIN, &terms(minutes, "read")).await.0,
+            422,
+            "{minutes}"
+        );
     }
     let blank = [("reason", "  "), ("minutes", "10")];
     assert_eq!(olive.submit(BEGIN, &blank).await.0, 422);
     begin(&olive, "read").await;
     let other = "/admin/tenants/globex/impersonate";
     assert_eq!(olive.submit(other, &terms("10", "read")).await.0, 409);
-    app.execute("UPDATE control.tenant SET status = 'closed' WHERE slug = 'globex'").await;
-    let globex = app.db.directory().by_slug("globex").await.expect("directory");
+    app.execute("UPDATE control.tenant SET status = 'closed' WHERE slug = 'globex'")
+        .await;
+    let globex = app
+        .db
+        .directory()
+        .by_slug("globex")
+        .await
+        .expect("directory");
     app.db.directory().forget(&globex.expect("known"));
     assert_eq!(olive.submit(END, &[]).await.0, 303);
     assert_eq!(olive.submit(other, &terms("10", "read")).await.0, 403);
@@ -107,9 +132,15 @@ async fn it_ends_when_it_is_ended() {
     let app = app().await;
     let olive = app.colleague(OLIVE, PlatformRole::Administrator).await;
     begin(&olive, "read").await;
-    assert_eq!(olive.submit(END, &[]).await, (303, "/admin/tenants/acme".to_owned()));
+    assert_eq!(
+        olive.submit(END, &[]).await,
+        (303, "/admin/tenants/acme".to_owned())
+    );
     assert_eq!(olive.status("GET", "/app/acme/see").await, 404);
-    assert_eq!(olive.submit(END, &[]).await, (303, "/admin/tenants".to_owned()));
+    assert_eq!(
+        olive.submit(END, &[]).await,
+        (303, "/admin/tenants".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -149,10 +180,12 @@ async fn it_ends_with_the_role() {
     let app = app().await;
     let olive = app.colleague(OLIVE, PlatformRole::Administrator).await;
     begin(&olive, "write").await;
-    app.execute("UPDATE control.user SET platform_role = 'support'").await;
+    app.execute("UPDATE control.user SET platform_role = 'support'")
+        .await;
     assert_eq!(olive.status("GET", "/app/acme/see").await, 200);
     assert_eq!(olive.status("POST", "/app/acme/write").await, 403);
-    app.execute("UPDATE control.user SET platform_role = NULL").await;
+    app.execute("UPDATE control.user SET platform_role = NULL")
+        .await;
     assert_eq!(olive.status("GET", "/app/acme/see").await, 404);
 }
 
@@ -167,7 +200,10 @@ async fn a_suspended_tenant_can_be_looked_at_and_not_changed() {
     begin(&olive, "write").await;
     assert_eq!(olive.status("GET", "/app/acme/see").await, 200);
     let (status, problem) = olive.send("POST", "/app/acme/write", None).await;
-    assert_eq!((status.as_u16(), &problem["code"]), (403, &json!("tenant_inactive")));
+    assert_eq!(
+        (status.as_u16(), &problem["code"]),
+        (403, &json!("tenant_inactive"))
+    );
 }
 
 /// What the tenant reads with a key of its own.

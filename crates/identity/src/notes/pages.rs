@@ -15,7 +15,9 @@ use kernel::{
 };
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
-use ui::{Button, Card, Confirm, Field, Flash, Icon, Moment, Page, PageHeader, SeeOther, Timeline, Tone};
+use ui::{
+    Button, Card, Confirm, Field, Flash, Icon, Moment, Page, PageHeader, SeeOther, Timeline, Tone,
+};
 
 use super::{NoteBody, NoteView};
 use crate::{
@@ -31,8 +33,14 @@ where
 {
     Router::new()
         .route("/admin/tenants/{tenant}/notes", post(add))
-        .route("/admin/tenants/{tenant}/notes/{note}/edit", get(edit).post(change))
-        .route("/admin/tenants/{tenant}/notes/{note}/delete", get(ask_delete).post(delete))
+        .route(
+            "/admin/tenants/{tenant}/notes/{note}/edit",
+            get(edit).post(change),
+        )
+        .route(
+            "/admin/tenants/{tenant}/notes/{note}/delete",
+            get(ask_delete).post(delete),
+        )
 }
 
 /// The notes on the tenant's own page, with the form for another.
@@ -163,5 +171,6 @@ async fn delete(
     Path((tenant, note)): Path<(String, TenantNoteId)>,
 ) -> Result<SeeOther> {
     super::delete(&operator, &tenant, note).await?;
-    Ok(SeeOther::new(page_of_tenant(&tenant)).flash(Flash::new(Tone::Success, "The note was deleted.")))
+    Ok(SeeOther::new(page_of_tenant(&tenant))
+        .flash(Flash::new(Tone::Success, "The note was deleted.")))
 }

@@ -5,8 +5,8 @@ use kernel::{Db, Operator, Result, access::OperatorToken, page, permission::Queu
 use maud::{Markup, html};
 use time::OffsetDateTime;
 use ui::{
-    Card, CodeBlock, Column, CursorPages, EmptyState, FilterBar, Icon, Moment, Page, PageHeader, Query,
-    Table,
+    Card, CodeBlock, Column, CursorPages, EmptyState, FilterBar, Icon, Moment, Page, PageHeader,
+    Query, Table,
 };
 
 use super::{AuditFilter, OperatorAuditView};
@@ -55,7 +55,10 @@ async fn list(operator: Operator<QueueRead>, uri: Uri) -> Result<Page> {
         reading: Some(query.get("show") == Some("all")),
     };
     let page = super::list(&operator, &filter, &page_of(&query)).await?;
-    Ok(Page::new("Audit log", view(&query, &page, OffsetDateTime::now_utc())))
+    Ok(Page::new(
+        "Audit log",
+        view(&query, &page, OffsetDateTime::now_utc()),
+    ))
 }
 
 fn view(query: &Query, page: &page::Page<OperatorAuditView>, now: OffsetDateTime) -> Markup {

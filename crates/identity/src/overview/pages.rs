@@ -5,7 +5,8 @@ use kernel::{Db, Operator, Result, access::OperatorToken, permission::TenantsRea
 use maud::{Markup, Render, html};
 use time::{OffsetDateTime, macros::format_description};
 use ui::{
-    Badge, BarChart, Card, Column, LineChart, Moment, Page, PageHeader, Sparkline, Stat, Table, Tone,
+    Badge, BarChart, Card, Column, LineChart, Moment, Page, PageHeader, Sparkline, Stat, Table,
+    Tone,
 };
 
 use super::{Day, Overview};
@@ -49,11 +50,20 @@ pub(crate) fn view(overview: &Overview, now: OffsetDateTime) -> Markup {
 fn tiles(overview: &Overview, now: OffsetDateTime) -> Markup {
     let [provisioning, active, suspended, closed] = overview.tenants;
     let queue = &overview.queue;
-    let waiting = match queue.waiting_since.filter(|since| now - *since > SLOW_QUEUE) {
-        Some(since) => (Tone::Warning, format!("Waiting for {} minutes", (now - since).whole_minutes())),
+    let waiting = match queue
+        .waiting_since
+        .filter(|since| now - *since > SLOW_QUEUE)
+    {
+        Some(since) => (
+            Tone::Warning,
+            format!("Waiting for {} minutes", (now - since).whole_minutes()),
+        ),
         None => (Tone::Success, format!("{} running", number(queue.running))),
     };
-    let messages = overview.days.iter().map(|day| as_float(day.received + day.sent));
+    let messages = overview
+        .days
+        .iter()
+        .map(|day| as_float(day.received + day.sent));
     let today = overview.days.last();
     let (failed_tone, failed) = failed(overview.calls);
     html! {
@@ -110,8 +120,16 @@ fn charts(days: &[Day]) -> Markup {
 
 fn health(overview: &Overview, now: OffsetDateTime) -> Markup {
     let answer = |took: std::time::Duration| {
-        let tone = if took < SLOW_DATABASE { Tone::Success } else { Tone::Warning };
-        let word = if took < SLOW_DATABASE { "Answers" } else { "Slow" };
+        let tone = if took < SLOW_DATABASE {
+            Tone::Success
+        } else {
+            Tone::Warning
+        };
+        let word = if took < SLOW_DATABASE {
+            "Answers"
+        } else {
+            "Slow"
+        };
         html! { (Badge::status(tone, word)) }
     };
     let queue = &overview.queue;
@@ -172,12 +190,20 @@ mod tests {
     #[test]
     fn a_busy_installation() {
         let now = datetime!(2026-03-02 12:00 UTC);
-        let day = |date, received| Day { date, received, sent: received / 2, webhooks: received * 2 };
+        let day = |date, received| Day {
+            date,
+            received,
+            sent: received / 2,
+            webhooks: received * 2,
+        };
         let overview = Overview {
             tenants: [1, 1204, 7, 12],
             new_tenants: 31,
             users: 5402,
-            days: vec![day(date!(2026 - 03 - 01), 2100), day(date!(2026 - 03 - 02), 900)],
+            days: vec![
+                day(date!(2026 - 03 - 01), 2100),
+                day(date!(2026 - 03 - 02), 900),
+            ],
             queue: Queue {
                 ready: 412,
                 scheduled: 9,

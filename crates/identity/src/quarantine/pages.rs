@@ -23,7 +23,10 @@ where
 async fn show(operator: Operator<QueueRead>, uri: Uri) -> Result<Page> {
     let query = address(&uri);
     let page = super::list(&operator, &page_of(&query)).await?;
-    Ok(Page::new("Quarantine", view(&query, &page, OffsetDateTime::now_utc())))
+    Ok(Page::new(
+        "Quarantine",
+        view(&query, &page, OffsetDateTime::now_utc()),
+    ))
 }
 
 fn view(query: &Query, page: &page::Page<QuarantinedView>, now: OffsetDateTime) -> Markup {

@@ -17,8 +17,8 @@ use kernel::{
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Column, CursorPages, EmptyState, Flash, Icon, Moment, Page, PageHeader, Query,
-    SeeOther, Stat, Table, Tabs, Tone,
+    Badge, Button, Card, Column, CursorPages, EmptyState, Flash, Icon, Moment, Page, PageHeader,
+    Query, SeeOther, Stat, Table, Tabs, Tone,
 };
 
 use super::{Names, QueueView};
@@ -74,9 +74,11 @@ fn view(
 ) -> Markup {
     let sum = |figure: fn(&LaneFigures) -> i64| number(found.lanes.iter().map(figure).sum());
     let of = |state: JobState| query.without("cursor").with("state", state.as_str()).href();
-    let tabs = STATES.into_iter().fold(Tabs::new("State", of(state)), |tabs, (state, label)| {
-        tabs.tab(label, of(state))
-    });
+    let tabs = STATES
+        .into_iter()
+        .fold(Tabs::new("State", of(state)), |tabs, (state, label)| {
+            tabs.tab(label, of(state))
+        });
     html! {
         div.stack {
             (PageHeader::new("Jobs"))
@@ -122,7 +124,11 @@ fn lanes(found: &QueueView, now: OffsetDateTime) -> Markup {
                 .column(Column::new("Scheduled").number())
                 .column(Column::new("Dead").number())
                 .column(Column::new("Oldest waits since"))
-                .empty(EmptyState::new(Icon::Layers, "The queue is empty", "Nothing waits, nothing runs and nothing died.")),
+                .empty(EmptyState::new(
+                    Icon::Layers,
+                    "The queue is empty",
+                    "Nothing waits, nothing runs and nothing died.",
+                )),
             |table, lane| {
                 table.row([
                     name(&found.names, lane.tenant),
@@ -149,8 +155,14 @@ fn lanes(found: &QueueView, now: OffsetDateTime) -> Markup {
 
 fn jobs(found: &QueueView, state: JobState, may_replay: bool, now: OffsetDateTime) -> Markup {
     let empty = match state {
-        JobState::Dead => EmptyState::new(Icon::Done, "No dead letters", "No job has failed for good."),
-        _ => EmptyState::new(Icon::Layers, "No such jobs", "There is none in this state now."),
+        JobState::Dead => {
+            EmptyState::new(Icon::Done, "No dead letters", "No job has failed for good.")
+        }
+        _ => EmptyState::new(
+            Icon::Layers,
+            "No such jobs",
+            "There is none in this state now.",
+        ),
     };
     let row = |found_job: &TenantJob| {
         let job = &found_job.job;
@@ -184,7 +196,11 @@ fn jobs(found: &QueueView, state: JobState, may_replay: bool, now: OffsetDateTim
                 .column(Column::new("Kind"))
                 .column(Column::new("Tenant"))
                 .column(Column::new("Attempt"))
-                .column(Column::new(if state == JobState::Ready { "Due" } else { "Since" }))
+                .column(Column::new(if state == JobState::Ready {
+                    "Due"
+                } else {
+                    "Since"
+                }))
                 .column(Column::new("Last error"))
                 .column(Column::new("Acts").untitled())
                 .empty(empty),
@@ -199,7 +215,10 @@ async fn replay(
 ) -> Result<SeeOther> {
     let back = SeeOther::new(format!("{PAGE}?state=dead"));
     match super::replay(&operator, &tenant, job).await {
-        Ok(job) => Ok(back.flash(Flash::new(Tone::Success, format!("{} is in the queue again.", job.kind)))),
+        Ok(job) => Ok(back.flash(Flash::new(
+            Tone::Success,
+            format!("{} is in the queue again.", job.kind),
+        ))),
         Err(Error::Conflict { detail, .. }) => Ok(back.flash(Flash::new(Tone::Danger, detail))),
         Err(error) => Err(error),
     }
@@ -258,6 +277,10 @@ mod tests {
         let query = Query::new(PAGE, "state=dead");
         let drawn = view(&query, JobState::Dead, &found, true, now).into_string();
         insta::assert_snapshot!(drawn);
-        assert!(!view(&query, JobState::Dead, &found, false, now).into_string().contains("/replay"));
+        assert!(
+            !view(&query, JobState::Dead, &found, false, now)
+                .into_string()
+                .contains("/replay")
+        );
     }
 }

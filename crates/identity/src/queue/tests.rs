@@ -8,8 +8,12 @@ use crate::{testing::App, users::PlatformRole};
 async fn dead_letters_are_replayed_inside_their_tenant() {
     let app = App::new(database().await);
     let tenant = app.tenant("acme").await;
-    let olive = app.colleague("olive@freehold.example", PlatformRole::Administrator).await;
-    let sam = app.colleague("sam@freehold.example", PlatformRole::Support).await;
+    let olive = app
+        .colleague("olive@freehold.example", PlatformRole::Administrator)
+        .await;
+    let sam = app
+        .colleague("sam@freehold.example", PlatformRole::Support)
+        .await;
     app.execute(
         "INSERT INTO cell.job (tenant_id, id, kind, payload, state, max_attempts, attempt, actor,
              correlation_id)
@@ -22,7 +26,12 @@ async fn dead_letters_are_replayed_inside_their_tenant() {
         .await
         .expect("the job");
     let path = format!("/admin/jobs/{}/{}/replay", tenant.id, JobId::from(id));
-    for page in ["/admin/jobs", "/admin/jobs?state=dead&tenant=acme", "/admin/quarantine", "/admin/audit?show=all&tenant=acme"] {
+    for page in [
+        "/admin/jobs",
+        "/admin/jobs?state=dead&tenant=acme",
+        "/admin/quarantine",
+        "/admin/audit?show=all&tenant=acme",
+    ] {
         assert_eq!(sam.status("GET", page).await, 200, "{page}");
     }
     assert_eq!(sam.submit(&path, &[]).await.0, 403);
@@ -34,7 +43,10 @@ async fn dead_letters_are_replayed_inside_their_tenant() {
     }
     assert_eq!(app.count(dead).await, 0);
     for (log, action) in [
-        ("SELECT count(*) FROM cell.audit_entry WHERE action = 'job.replayed'", "job.replayed"),
+        (
+            "SELECT count(*) FROM cell.audit_entry WHERE action = 'job.replayed'",
+            "job.replayed",
+        ),
         (
             "SELECT count(*) FROM control.operator_audit WHERE action = 'tenant.entered'
                  AND detail->>'permission' = 'jobs:replay'",

@@ -1,16 +1,15 @@
 //! One tenant as the operator console shows it: everything that staff ask about it first.
 
 use kernel::{
-    Operator, Result,
-    db::Tenant,
-    id::AuditEntryId,
-    page::PageQuery,
-    permission::TenantsRead,
+    Operator, Result, db::Tenant, id::AuditEntryId, page::PageQuery, permission::TenantsRead,
 };
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{model::TenantView, query::{locate, row}};
+use super::{
+    model::TenantView,
+    query::{locate, row},
+};
 use crate::{
     members::{self, MemberView},
     notes::{self, NoteView},

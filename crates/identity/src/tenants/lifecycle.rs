@@ -109,9 +109,7 @@ impl Change {
     async fn make(self, operator: &Operator<TenantsWrite>, tenant: &str) -> Result<TenantView> {
         let tenant = locate(operator.db(), tenant).await?;
         let detail = self.detail.clone();
-        let mut tx = operator
-            .begin(self.action, Some(tenant.id), detail)
-            .await?;
+        let mut tx = operator.begin(self.action, Some(tenant.id), detail).await?;
         let from = lock(&mut tx, tenant.id).await?.status()?;
         if !allowed(from, self.to) {
             let detail = format!("it can't become {}", self.to.as_str());

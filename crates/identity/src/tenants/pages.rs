@@ -22,8 +22,8 @@ use kernel::{
 use maud::{Markup, html};
 use time::OffsetDateTime;
 use ui::{
-    Button, Card, Column, CursorPages, EmptyState, FilterBar, Icon, Moment, Page, PageHeader, Query,
-    SORT, Table,
+    Button, Card, Column, CursorPages, EmptyState, FilterBar, Icon, Moment, Page, PageHeader,
+    Query, SORT, Table,
 };
 
 use super::{TenantOrder, TenantQuery, TenantView};
@@ -50,10 +50,19 @@ where
         .route(LIST, get(list))
         .route("/admin/tenants/new", get(create::form).post(create::make))
         .route("/admin/tenants/{tenant}", get(show::show))
-        .route("/admin/tenants/{tenant}/edit", get(acts::edit).post(acts::change))
-        .route("/admin/tenants/{tenant}/suspend", get(acts::ask_suspend).post(acts::suspend))
+        .route(
+            "/admin/tenants/{tenant}/edit",
+            get(acts::edit).post(acts::change),
+        )
+        .route(
+            "/admin/tenants/{tenant}/suspend",
+            get(acts::ask_suspend).post(acts::suspend),
+        )
         .route("/admin/tenants/{tenant}/reactivate", post(acts::reactivate))
-        .route("/admin/tenants/{tenant}/close", get(acts::ask_close).post(acts::close))
+        .route(
+            "/admin/tenants/{tenant}/close",
+            get(acts::ask_close).post(acts::close),
+        )
 }
 
 const STATUSES: [(TenantStatus, &str); 4] = [
@@ -99,14 +108,28 @@ fn list_view(
     may_write: bool,
     now: OffsetDateTime,
 ) -> Markup {
-    let new = || html! { (Button::primary("New tenant").icon(Icon::Plus).to("/admin/tenants/new")) };
-    let is_filtered = ["q", "status", "plan"].iter().any(|name| query.get(name).is_some());
+    let new =
+        || html! { (Button::primary("New tenant").icon(Icon::Plus).to("/admin/tenants/new")) };
+    let is_filtered = ["q", "status", "plan"]
+        .iter()
+        .any(|name| query.get(name).is_some());
     let empty = if is_filtered {
-        EmptyState::new(Icon::Search, "No tenant matches", "Try fewer words, or clear the filters.")
+        EmptyState::new(
+            Icon::Search,
+            "No tenant matches",
+            "Try fewer words, or clear the filters.",
+        )
     } else {
-        let empty = EmptyState::new(Icon::Building, "No tenants yet",
-            "A tenant is a customer with its own people, credentials and conversations.");
-        if may_write { empty.action(new()) } else { empty }
+        let empty = EmptyState::new(
+            Icon::Building,
+            "No tenants yet",
+            "A tenant is a customer with its own people, credentials and conversations.",
+        );
+        if may_write {
+            empty.action(new())
+        } else {
+            empty
+        }
     };
     let table = page.data.iter().fold(
         Table::new("Tenants")
@@ -119,18 +142,25 @@ fn list_view(
             .column(Column::new("Created").sort("created"))
             .empty(empty),
         |table, tenant| {
-            table.linked(page_of_tenant(&tenant.slug), [
-                html! { (tenant.name) },
-                html! { code { (tenant.slug) } },
-                html! { (standing(tenant.status, tenant.suspension)) },
-                html! { (tenant.plan) },
-                html! { (tenant.region) },
-                html! { (Moment::new(tenant.created_at, now)) },
-            ])
+            table.linked(
+                page_of_tenant(&tenant.slug),
+                [
+                    html! { (tenant.name) },
+                    html! { code { (tenant.slug) } },
+                    html! { (standing(tenant.status, tenant.suspension)) },
+                    html! { (tenant.plan) },
+                    html! { (tenant.region) },
+                    html! { (Moment::new(tenant.created_at, now)) },
+                ],
+            )
         },
     );
     let header = PageHeader::new("Tenants");
-    let header = if may_write { header.actions(new()) } else { header };
+    let header = if may_write {
+        header.actions(new())
+    } else {
+        header
+    };
     html! {
         div.stack {
             (header)

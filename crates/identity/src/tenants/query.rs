@@ -31,7 +31,8 @@ macro_rules! page_of {
              WHERE ($1::text IS NULL OR position(lower($1) in slug) > 0
                      OR position(lower($1) in lower(name)) > 0)
                  AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR plan = $3) "
-                + $order + " LIMIT $5",
+                + $order
+                + " LIMIT $5",
             $filter.q,
             $filter.status,
             $filter.plan,
@@ -54,8 +55,14 @@ macro_rules! page_by_name {
              WHERE ($1::text IS NULL OR position(lower($1) in slug) > 0
                      OR position(lower($1) in lower(name)) > 0)
                  AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR plan = $3)
-                 AND ($4::uuid IS NULL OR (lower(name), id) " + $compare + " (lower($6), $4))
-             ORDER BY lower(name)" + $direction + ", id" + $direction + " LIMIT $5",
+                 AND ($4::uuid IS NULL OR (lower(name), id) "
+                + $compare
+                + " (lower($6), $4))
+             ORDER BY lower(name)"
+                + $direction
+                + ", id"
+                + $direction
+                + " LIMIT $5",
             $filter.q,
             $filter.status,
             $filter.plan,
@@ -86,11 +93,23 @@ pub async fn list(
     let rows = match order {
         TenantOrder::CreatedDown => {
             let after = page.after::<TenantId>()?.map(TenantId::uuid);
-            page_of!(tx, filter, after, limit, "AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC")
+            page_of!(
+                tx,
+                filter,
+                after,
+                limit,
+                "AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC"
+            )
         }
         TenantOrder::Created => {
             let after = page.after::<TenantId>()?.map(TenantId::uuid);
-            page_of!(tx, filter, after, limit, "AND ($4::uuid IS NULL OR id > $4) ORDER BY id")
+            page_of!(
+                tx,
+                filter,
+                after,
+                limit,
+                "AND ($4::uuid IS NULL OR id > $4) ORDER BY id"
+            )
         }
         TenantOrder::NameDown => page_by_name!(tx, filter, page, limit, "<", " DESC"),
         TenantOrder::Name => page_by_name!(tx, filter, page, limit, ">", ""),
@@ -181,7 +200,9 @@ pub(super) async fn list_with_plans(
     query: &TenantQuery,
 ) -> Result<(Page<TenantView>, Vec<String>)> {
     let page = list(operator, query).await?;
-    let mut tx = operator.begin("tenant.plans_listed", None, json!({})).await?;
+    let mut tx = operator
+        .begin("tenant.plans_listed", None, json!({}))
+        .await?;
     // Hops from plan to plan in the index, however many tenants have each.
     let plans = sqlx::query_scalar!(
         r#"WITH RECURSIVE plan AS (

@@ -272,9 +272,14 @@ async fn suspension_keeps_callers_out_and_holds_the_queue() {
     let list = || app.send("GET", "/v1/api-keys", Some(key.key.expose()), None);
     assert_eq!(list().await.0, 200);
 
-    let suspended = suspend(&app.operator(), "acme", SuspensionKind::Investigation, "unpaid")
-        .await
-        .expect("suspended");
+    let suspended = suspend(
+        &app.operator(),
+        "acme",
+        SuspensionKind::Investigation,
+        "unpaid",
+    )
+    .await
+    .expect("suspended");
     assert_eq!(suspended.status, TenantStatus::Suspended);
     assert!(paused(&suspended));
     let (status, problem) = list().await;
@@ -535,7 +540,11 @@ async fn creating_over_http_answers_201_and_names_bad_fields() {
         );
     }
     let path = "/admin/v1/tenants/acme/suspend";
-    for body in [json!({}), json!({ "kind": "abuse", "note": " " }), json!({ "kind": "mood", "note": "x" })] {
+    for body in [
+        json!({}),
+        json!({ "kind": "abuse", "note": " " }),
+        json!({ "kind": "mood", "note": "x" }),
+    ] {
         assert_eq!(app.staff("POST", path, Some(body)).await.0, 422);
     }
 }

@@ -18,8 +18,8 @@ use kernel::{
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Column, Confirm, Copyable, CursorPages, EmptyState, Facts, FilterBar, Flash,
-    Icon, Moment, Page, PageHeader, Query, SeeOther, Table, Tone,
+    Badge, Button, Card, Column, Confirm, Copyable, CursorPages, EmptyState, Facts, FilterBar,
+    Flash, Icon, Moment, Page, PageHeader, Query, SeeOther, Table, Tone,
 };
 
 use super::{PlatformRole, UserChanges, UserDetail, UserFilter, UserStatus, UserView};
@@ -44,9 +44,15 @@ where
     Router::new()
         .route(LIST, get(list))
         .route("/admin/users/{user}", get(show))
-        .route("/admin/users/{user}/disable", get(ask_disable).post(disable))
+        .route(
+            "/admin/users/{user}/disable",
+            get(ask_disable).post(disable),
+        )
         .route("/admin/users/{user}/enable", post(enable))
-        .route("/admin/users/{user}/require-reset", get(ask_reset).post(reset))
+        .route(
+            "/admin/users/{user}/require-reset",
+            get(ask_reset).post(reset),
+        )
 }
 
 async fn list(operator: Operator<UsersRead>, uri: Uri) -> Result<Page> {
@@ -61,11 +67,18 @@ async fn list(operator: Operator<UsersRead>, uri: Uri) -> Result<Page> {
             .find(|role| query.get("role") == Some(role.as_str())),
     };
     let page = super::list(&operator, &filter, &page_of(&query)).await?;
-    Ok(Page::new("Users", list_view(&query, &page, OffsetDateTime::now_utc())))
+    Ok(Page::new(
+        "Users",
+        list_view(&query, &page, OffsetDateTime::now_utc()),
+    ))
 }
 
 fn list_view(query: &Query, page: &page::Page<UserView>, now: OffsetDateTime) -> Markup {
-    let empty = EmptyState::new(Icon::Search, "No account matches", "Try fewer words, or clear the filters.");
+    let empty = EmptyState::new(
+        Icon::Search,
+        "No account matches",
+        "Try fewer words, or clear the filters.",
+    );
     let table = page.data.iter().fold(
         Table::new("Users")
             .column(Column::new("Name"))
@@ -165,13 +178,20 @@ fn view(detail: &UserDetail, may_write: bool, now: OffsetDateTime) -> Markup {
             .column(Column::new("Tenant"))
             .column(Column::new("Role"))
             .column(Column::new("Since"))
-            .empty(EmptyState::new(Icon::Building, "No tenants", "This person belongs to no tenant.")),
+            .empty(EmptyState::new(
+                Icon::Building,
+                "No tenants",
+                "This person belongs to no tenant.",
+            )),
         |table, place| {
-            table.linked(format!("/admin/tenants/{}", place.slug), [
-                html! { (place.name) },
-                html! { (place.role) },
-                html! { (Moment::new(place.since, now)) },
-            ])
+            table.linked(
+                format!("/admin/tenants/{}", place.slug),
+                [
+                    html! { (place.name) },
+                    html! { (place.role) },
+                    html! { (Moment::new(place.since, now)) },
+                ],
+            )
         },
     );
     html! {
@@ -199,16 +219,33 @@ async fn ask_disable(
     let consequence = html! {
         p { "They are signed out everywhere and can't sign in until the account is enabled again. Their memberships stay." }
     };
-    let confirm = Confirm::new(&title, consequence, format!("{home}/disable"), "Disable account");
+    let confirm = Confirm::new(
+        &title,
+        consequence,
+        format!("{home}/disable"),
+        "Disable account",
+    );
     Ok(Page::new(title, confirm.page(&home)))
 }
 
 async fn disable(operator: Operator<UsersWrite>, Path(user): Path<UserId>) -> Result<Response> {
-    set(&operator, user, UserStatus::Disabled, "The account is disabled.").await
+    set(
+        &operator,
+        user,
+        UserStatus::Disabled,
+        "The account is disabled.",
+    )
+    .await
 }
 
 async fn enable(operator: Operator<UsersWrite>, Path(user): Path<UserId>) -> Result<Response> {
-    set(&operator, user, UserStatus::Active, "The account is enabled.").await
+    set(
+        &operator,
+        user,
+        UserStatus::Active,
+        "The account is enabled.",
+    )
+    .await
 }
 
 async fn set(
@@ -234,7 +271,9 @@ fn after(outcome: Result<UserView>, user: UserId, done: &str) -> Result<Response
             Flash::new(Tone::Danger, words.collect::<Vec<_>>().join(" "))
         }
     };
-    Ok(SeeOther::new(page_of_user(user)).flash(flash).into_response())
+    Ok(SeeOther::new(page_of_user(user))
+        .flash(flash)
+        .into_response())
 }
 
 async fn ask_reset(
@@ -265,7 +304,11 @@ async fn reset(
     Path(user): Path<UserId>,
 ) -> Result<Response> {
     let outcome = super::require_reset(&people, &operator, user).await;
-    after(outcome, user, "The password was taken away and a letter is on its way.")
+    after(
+        outcome,
+        user,
+        "The password was taken away and a letter is on its way.",
+    )
 }
 
 #[cfg(test)]

@@ -129,9 +129,7 @@ pub(super) async fn attempt(
 /// paused, but the control database knows of a suspension first.
 async fn standing(db: &Db, cell: CellId, id: TenantId) -> Result<Option<Tenant>> {
     let tenant = db.directory().by_id(id).await?;
-    Ok(tenant.filter(|tenant| {
-        tenant.cell == cell && tenant.effects().jobs == Effect::Allow
-    }))
+    Ok(tenant.filter(|tenant| tenant.cell == cell && tenant.effects().jobs == Effect::Allow))
 }
 
 async fn run(

@@ -5,8 +5,8 @@ use kernel::permission::Roles;
 use maud::html;
 use time::OffsetDateTime;
 use ui::{
-    Banner, Bare, Brand, Button, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher, SwitcherEntry,
-    Theme, Tone,
+    Banner, Bare, Brand, Button, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher,
+    SwitcherEntry, Theme, Tone,
 };
 
 const PRODUCT: &str = "Freehold";

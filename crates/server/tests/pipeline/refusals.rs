@@ -203,9 +203,14 @@ async fn a_suspended_tenants_webhooks_wait() {
     let globex = node.tenant("globex").await;
     let key = node.api_key("acme", &["conversations:read"]).await;
     let note = "invoice 7";
-    tenants::suspend(&operator(&node), "acme", SuspensionKind::Investigation, note)
-        .await
-        .expect("suspended");
+    tenants::suspend(
+        &operator(&node),
+        "acme",
+        SuspensionKind::Investigation,
+        note,
+    )
+    .await
+    .expect("suspended");
     let webhook = acme.whatsapp_text(&node.url, "351912345678", "hello");
     assert_eq!(node.send(&webhook).await.status, 200);
     assert_eq!(node.get("/v1/conversations", &key).await.0, 403);
@@ -248,6 +253,9 @@ async fn webhooks_of_an_abusive_tenant_are_refused_like_any_strangers() {
     let stranger = TestTenant::new("nobody");
     let unknown = stranger.whatsapp_text(&node.url, "351912345678", "hello");
     assert_eq!(node.send(&unknown).await.status, refused.status);
-    assert_eq!(node.number("SELECT count(*) FROM cell.inbound_event").await, 0);
+    assert_eq!(
+        node.number("SELECT count(*) FROM cell.inbound_event").await,
+        0
+    );
     node.stop().await;
 }

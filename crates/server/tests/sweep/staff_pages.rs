@@ -65,12 +65,8 @@ async fn cookie(node: &TestNode, email: &str, role: Option<PlatformRole>) -> Str
 /// Status, and where it leads.
 async fn ask(node: &TestNode, method: &str, path: &str, cookie: Option<&str>) -> (u16, String) {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
-    // Not followed, because where it leads is the answer.
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .expect("a client");
-    let mut request = client
+    let mut request = node
+        .client
         .request(method, format!("{}{path}", node.url))
         .header(header::ACCEPT, "text/html")
         .header("sec-fetch-site", "same-origin");

@@ -30,7 +30,10 @@ async fn every_route_is_documented_or_known_to_be_public() {
                 .iter()
                 .any(|known| path == *known || path.starts_with(&format!("{known}/")))
     };
-    let unlisted: Vec<_> = others.iter().filter(|path| is_api(path) || !listed(path)).collect();
+    let unlisted: Vec<_> = others
+        .iter()
+        .filter(|path| is_api(path) || !listed(path))
+        .collect();
     assert!(unlisted.is_empty(), "routed in secret: {unlisted:?}");
     node.stop().await;
 }

@@ -38,7 +38,10 @@ pub(super) async fn edit(
     let changes = Changes {
         name: tenant.name.clone(),
         plan: tenant.plan.clone(),
-        weight: tenant.queue.as_ref().map_or_else(String::new, |lane| lane.weight.to_string()),
+        weight: tenant
+            .queue
+            .as_ref()
+            .map_or_else(String::new, |lane| lane.weight.to_string()),
     };
     Ok(edit_page(&tenant, &changes, None))
 }
@@ -87,7 +90,11 @@ fn edit_page(tenant: &TenantView, changes: &Changes, refusal: Option<&Refusal>) 
         (Button::secondary("Cancel").to(&home))
     };
     let form = ui::Form::post(format!("{home}/edit"), body, buttons).errors(all_wrong(refusal));
-    let body = narrow("Edit tenant", tenant, html! { (Card::new(html! { (form) })) });
+    let body = narrow(
+        "Edit tenant",
+        tenant,
+        html! { (Card::new(html! { (form) })) },
+    );
     Page::new("Edit tenant", body).status(status_of(refusal))
 }
 
@@ -128,7 +135,10 @@ pub(super) async fn suspend(
     let tenant = tenants::get(&reader, &tenant).await?;
     match checked(&operator, &tenant, &input).await {
         Ok(view) => Ok(SeeOther::new(page_of_tenant(&view.slug))
-            .flash(Flash::new(Tone::Success, format!("{} is suspended.", view.name)))
+            .flash(Flash::new(
+                Tone::Success,
+                format!("{} is suspended.", view.name),
+            ))
             .into_response()),
         Err(error) => {
             let refusal = Refusal::of(error)?;
@@ -155,7 +165,10 @@ fn require_typed(tenant: &TenantView, typed: &str) -> Result<()> {
     if typed.trim() == tenant.slug {
         Ok(())
     } else {
-        Err(Error::field(CONFIRMATION, format!("type {} to confirm", tenant.slug)))
+        Err(Error::field(
+            CONFIRMATION,
+            format!("type {} to confirm", tenant.slug),
+        ))
     }
 }
 
@@ -163,7 +176,10 @@ fn require_typed(tenant: &TenantView, typed: &str) -> Result<()> {
 fn consequence(kind: SuspensionKind) -> String {
     let row = Effects::of(kernel::db::TenantStatus::Suspended, Some(kind));
     let named = |effect: Effect| {
-        let names = row.cells().into_iter().filter(|(_, found)| *found == effect);
+        let names = row
+            .cells()
+            .into_iter()
+            .filter(|(_, found)| *found == effect);
         names.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
     };
     [
@@ -182,7 +198,9 @@ fn consequence(kind: SuspensionKind) -> String {
 fn suspend_page(tenant: &TenantView, input: &Suspension, refusal: Option<&Refusal>) -> Page {
     let home = page_of_tenant(&tenant.slug);
     let kinds = SuspensionKind::ALL.into_iter().fold(
-        Radios::new("kind", "Reason").value(&input.kind).error(wrong(refusal, "kind")),
+        Radios::new("kind", "Reason")
+            .value(&input.kind)
+            .error(wrong(refusal, "kind")),
         |radios, kind| radios.explained(kind.as_str(), kind_in_words(kind), consequence(kind)),
     );
     let body = html! {
@@ -212,7 +230,9 @@ pub(super) async fn reactivate(
             Tone::Success,
             format!("{} is active again. What waited runs now.", view.name),
         ))),
-        Err(Error::Conflict { detail, .. }) => Ok(to(&tenant).flash(Flash::new(Tone::Danger, detail))),
+        Err(Error::Conflict { detail, .. }) => {
+            Ok(to(&tenant).flash(Flash::new(Tone::Danger, detail)))
+        }
         Err(error) => Err(error),
     }
 }
@@ -244,7 +264,10 @@ pub(super) async fn close(
     }
     let view = tenants::close(&operator, &tenant.slug).await?;
     Ok(SeeOther::new(page_of_tenant(&view.slug))
-        .flash(Flash::new(Tone::Success, format!("{} is closed.", view.name)))
+        .flash(Flash::new(
+            Tone::Success,
+            format!("{} is closed.", view.name),
+        ))
         .into_response())
 }
 

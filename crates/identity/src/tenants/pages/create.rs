@@ -56,12 +56,18 @@ pub(super) async fn make(
         owner => match invite(&people, &staff, &made, owner).await {
             Ok(()) => Flash::new(
                 Tone::Success,
-                format!("{} is ready. An invitation is on its way to {owner}.", made.name),
+                format!(
+                    "{} is ready. An invitation is on its way to {owner}.",
+                    made.name
+                ),
             ),
             // The tenant stands; what is missing is only its owner, who can be invited from within.
             Err(error) => Flash::new(
                 Tone::Warning,
-                format!("{} is ready, but its owner was not invited: {error}.", made.name),
+                format!(
+                    "{} is ready, but its owner was not invited: {error}.",
+                    made.name
+                ),
             ),
         },
     };
@@ -75,7 +81,10 @@ async fn make_tenant(operator: &Operator<TenantsWrite>, input: &Input) -> Result
     }
     let weight = match input.weight.trim() {
         "" => None,
-        text => Some(text.parse().map_err(|_| Error::field("weight", "must be from 1 to 1000"))?),
+        text => Some(
+            text.parse()
+                .map_err(|_| Error::field("weight", "must be from 1 to 1000"))?,
+        ),
     };
     let plan = input.plan.trim();
     let new = NewTenant {

@@ -88,7 +88,10 @@ pub(super) fn view(detail: &TenantDetail, may: May, notes: Markup, now: OffsetDa
 
 fn actions(tenant: &TenantView, may: May) -> Markup {
     let home = page_of_tenant(&tenant.slug);
-    let is_open = matches!(tenant.status, TenantStatus::Active | TenantStatus::Suspended);
+    let is_open = matches!(
+        tenant.status,
+        TenantStatus::Active | TenantStatus::Suspended
+    );
     html! {
         @if may.impersonate && is_open {
             (Button::secondary("Look from within").icon(Icon::Eye).to(format!("{home}/impersonate")))
@@ -174,8 +177,10 @@ fn members(detail: &TenantDetail, now: OffsetDateTime) -> Markup {
     );
     let card = Card::new(table.render()).title("Members").flush();
     if detail.has_more_members {
-        card.footer(html! { p.muted { "The " (detail.members.len()) " newest accounts are shown." } })
-            .render()
+        card.footer(
+            html! { p.muted { "The " (detail.members.len()) " newest accounts are shown." } },
+        )
+        .render()
     } else {
         card.render()
     }
@@ -197,15 +202,18 @@ fn acts(detail: &TenantDetail, now: OffsetDateTime) -> Markup {
 }
 
 fn own_acts(detail: &TenantDetail, now: OffsetDateTime) -> Markup {
-    let timeline = detail.own_acts.iter().fold(Timeline::new(), |timeline, act| {
-        timeline.event(
-            Tone::Neutral,
-            Icon::User,
-            Moment::new(act.at, now),
-            html! { (act_in_words(&act.action)) },
-            Some(html! { code { (act.actor) } " on " code { (act.target) } }),
-        )
-    });
+    let timeline = detail
+        .own_acts
+        .iter()
+        .fold(Timeline::new(), |timeline, act| {
+            timeline.event(
+                Tone::Neutral,
+                Icon::User,
+                Moment::new(act.at, now),
+                html! { (act_in_words(&act.action)) },
+                Some(html! { code { (act.actor) } " on " code { (act.target) } }),
+            )
+        });
     html! {
         @if detail.own_acts.is_empty() { p.muted { "Nothing yet." } } @else { (timeline) }
     }
