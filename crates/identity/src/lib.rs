@@ -10,13 +10,18 @@ pub mod api_keys;
 pub mod branding;
 pub mod configuration;
 pub mod figures;
+mod console;
+pub mod impersonations;
 mod input;
 pub mod invitations;
 pub mod mail;
 pub mod members;
+pub mod notes;
 pub mod operator_audit;
+pub mod overview;
 pub mod people;
 pub mod quarantine;
+pub mod queue;
 pub mod roles;
 pub mod surroundings;
 pub mod tenants;
@@ -50,6 +55,7 @@ where
         .merge(invitations::api::routes())
         .merge(roles::api::routes())
         .merge(configuration::api::routes())
+        .merge(impersonations::api::routes())
         .merge(people::api::routes())
         .merge(tokens::api::routes())
 }
@@ -75,9 +81,29 @@ where
     S: Clone + Send + Sync + 'static,
     Db: FromRef<S>,
     OperatorToken: FromRef<S>,
+    People: FromRef<S>,
 {
     tenants::routes()
+        .merge(notes::api::routes())
         .merge(users::api::routes())
         .merge(quarantine::routes())
         .merge(operator_audit::routes())
+}
+
+/// The operator console, `/admin`, and the tenants' record of impersonations.
+pub fn staff_pages<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+    OperatorToken: FromRef<S>,
+    People: FromRef<S>,
+{
+    overview::pages::pages()
+        .merge(tenants::pages::pages())
+        .merge(notes::pages::pages())
+        .merge(impersonations::pages::pages())
+        .merge(users::pages::pages())
+        .merge(operator_audit::pages::pages())
+        .merge(queue::pages::pages())
+        .merge(quarantine::pages::pages())
 }

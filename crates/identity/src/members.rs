@@ -49,6 +49,18 @@ pub struct MemberView {
 pub async fn list(access: &Access<MembersRead>, query: &PageQuery) -> Result<Page<MemberView>> {
     let (limit, after) = (query.limit()?, query.after::<UserId>()?);
     let mut tx = access.people().await?;
+    let page = read(&mut tx, access.tenant().id, after, limit).await?;
+    tx.commit().await?;
+    Ok(page)
+}
+
+/// A page of a tenant's members, from a transaction that reaches them.
+pub(crate) async fn read(
+    tx: &mut PeopleTx,
+    tenant: TenantId,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Page<MemberView>> {
     let rows = sqlx::query!(
         "SELECT u.id, u.name, u.email_as_typed, m.role, u.status, m.created_by, m.created_at
          FROM control.membership m JOIN control.user u ON u.id = m.user_id
@@ -56,11 +68,10 @@ pub async fn list(access: &Access<MembersRead>, query: &PageQuery) -> Result<Pag
          ORDER BY m.user_id DESC LIMIT $2",
         after.map(UserId::uuid),
         limit + 1,
-        access.tenant().id.uuid()
+        tenant.uuid()
     )
     .fetch_all(tx.conn())
     .await?;
-    tx.commit().await?;
     let views = rows
         .into_iter()
         .map(|row| MemberView {

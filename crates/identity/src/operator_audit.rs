@@ -1,11 +1,14 @@
 //! What staff did across tenants, as staff read it. The entries are written by
 //! `kernel::access::Operator`; a tenant's own audit log is another and lies in its cell.
 
+pub mod pages;
+
 use axum::extract::FromRef;
 use kernel::{
     Db, Operator, Result,
     access::OperatorToken,
     audit::Hash,
+    db::OperatorTx,
     error::Problem,
     extract::{Json, Query},
     id::{AuditEntryId, CorrelationId, TenantId},
@@ -19,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// One act of staff.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct OperatorAuditView {
     #[schema(value_type = String, example = "aud_01h455vb4pex5vsknk084sn02q")]
     pub id: AuditEntryId,
@@ -52,7 +55,7 @@ pub struct OperatorAuditView {
 pub struct OperatorAuditFilter {
     /// Who acted, as in `staff:operator_token`.
     pub actor: Option<String>,
-    /// What was done, as in `tenant.suspended`.
+    /// What was done: an act as in `tenant.suspended`, or how it begins, as in `tenant.`.
     pub action: Option<String>,
     /// The tenant that it was done to.
     #[param(value_type = Option<String>)]
@@ -68,6 +71,8 @@ pub struct OperatorAuditFilter {
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub to: Option<OffsetDateTime>,
+    /// Also acts that only looked, which is most of them; true when absent.
+    pub reading: Option<bool>,
 }
 
 /// Acts of staff, newest first. Reading them is an act as well.
@@ -77,15 +82,15 @@ pub async fn list(
     query: &PageQuery,
 ) -> Result<Page<OperatorAuditView>> {
     let (limit, after) = (query.limit()?, query.after::<AuditEntryId>()?);
-    let mut tx = operator.begin("audit.listed", None, json!({})).await?;
     let rows = sqlx::query!(
         r#"SELECT id, at, actor, action, tenant_id, detail AS "detail: Value", ip, user_agent,
                correlation_id, seq, hash
            FROM control.operator_audit
            WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR actor = $2)
-               AND ($3::text IS NULL OR action = $3) AND ($4::uuid IS NULL OR tenant_id = $4)
+               AND ($3::text IS NULL OR starts_with(action, $3)) AND ($4::uuid IS NULL OR tenant_id = $4)
                AND ($5::uuid IS NULL OR correlation_id = $5)
                AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7)
+               AND ($9 OR action !~ '(viewed|listed)$')
            ORDER BY id DESC LIMIT $8"#,
         after.map(AuditEntryId::uuid),
         filter.actor,
@@ -94,11 +99,11 @@ pub async fn list(
         filter.correlation.map(CorrelationId::uuid),
         filter.from,
         filter.to,
-        limit + 1
+        limit + 1,
+        filter.reading.unwrap_or(true)
     )
     .fetch_all(tx.conn())
     .await?;
-    tx.commit().await?;
     let views = rows
         .into_iter()
         .map(|row| OperatorAuditView {

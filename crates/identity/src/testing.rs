@@ -9,7 +9,7 @@ use axum::{
     extract::{ConnectInfo, FromRef},
     http::{Request, StatusCode, header},
     middleware,
-    routing::get,
+    routing::{get, post},
 };
 use kernel::{
     Access, Db, Operator,
@@ -17,7 +17,9 @@ use kernel::{
     client::{self, TrustedProxies},
     db::Tenant,
     id::UserId,
-    permission::{MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite},
+    permission::{
+        AgentsWrite, MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite,
+    },
     secret::Secret,
     testing::TestDb,
 };
@@ -31,7 +33,7 @@ use crate::{
     people::{Email, People, Settings},
     tenants::{self, NewTenant, TenantView},
     tokens::Tokens,
-    users::{self, NewUser},
+    users::{self, NewUser, PlatformRole},
 };
 
 pub const TOKEN: &str = "operator-token-of-the-tests";
@@ -89,6 +91,10 @@ async fn see(access: Access<MembersRead>) -> String {
 
 async fn change(_: Access<MembersWrite>) {}
 
+async fn write(access: Access<AgentsWrite>) -> String {
+    access.actor().to_string()
+}
+
 impl App {
     pub fn new(test: TestDb) -> Self {
         Self::configured(test, true, false)
@@ -120,9 +126,8 @@ impl App {
         let router = router
             .merge(crate::tokens::api::well_known())
             .route("/app/{tenant}/see", get(see).post(change))
-            .layer(Extension(web))
-            .layer(middleware::from_fn_with_state(proxies, client::know))
-            .layer(Extension(ConnectInfo(proxy)));
+    middleware,
+    routing::{get, post},
         Self {
             db,
             people,
@@ -193,6 +198,22 @@ impl App {
         members::put(&self.operator::<UsersWrite>(), &tenant, user, role)
             .await
             .expect("a member");
+        let browser = self.browser();
+        browser.sign_in(email, PASSWORD).await;
+        browser
+    }
+
+    /// A member of staff, signed in.
+    pub async fn colleague(&self, email: &str, role: PlatformRole) -> Browser<'_> {
+        let new = NewUser {
+            email: Email::parse(email).expect("an address"),
+            name: format!("Staff {email}"),
+            password: Secret::new(PASSWORD),
+            platform_role: Some(role),
+        };
+        users::put(&self.people, &self.operator::<UsersWrite>(), new)
+            .await
+            .expect("an account");
         let browser = self.browser();
         browser.sign_in(email, PASSWORD).await;
         browser
@@ -342,6 +363,29 @@ impl Browser<'_> {
             self.set_cookie((!pair.ends_with('=')).then_some(pair));
         }
         read(response).await
+    }
+
+    /// Submits a form: the answer's status, and where it leads.
+    pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let encoded: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| {
+                let value: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+                format!("{name}={value}")
+            })
+            .collect();
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("sec-fetch-site", "same-origin")
+            .header("x-forwarded-for", &self.address)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::COOKIE, self.cookie().unwrap_or_default())
+            .body(Body::from(encoded.join("&")));
+        let response = self.app.answer(request.expect("a request")).await;
+        let to = response.headers().get(header::LOCATION);
+        let to = to.map_or("", |to| to.to_str().expect("text")).to_owned();
+        (response.status().as_u16(), to)
     }
 
     pub async fn sign_in(&self, email: &str, password: &str) {

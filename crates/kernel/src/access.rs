@@ -1,10 +1,10 @@
 //! Capabilities: the proof that a caller may do one thing inside one tenant.
 //!
 //! An [`Access`] is minted for a signed-in person ([`session`]), for staff who enter a tenant
-//! ([`operator`]), for an API key ([`api_key`]), for a client's signed token ([`token`]), for a
-//! resolved webhook endpoint ([`endpoint`]) and for a claimed job (`kernel::jobs`), and nowhere
-//! else. Its fields are private, it is neither `Clone` nor deserialisable, and the only road to
-//! tenant rows leads through it.
+//! ([`operator`]) or impersonate in it ([`impersonation`]), for an API key ([`api_key`]), for a
+//! client's signed token ([`token`]), for a resolved webhook endpoint ([`endpoint`]) and for a
+//! claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor
+//! deserialisable, and the only road to tenant rows leads through it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +13,7 @@
 
 pub mod api_key;
 pub mod endpoint;
+pub mod impersonation;
 pub mod operator;
 pub mod session;
 pub mod token;
@@ -25,12 +26,12 @@ use axum::{
     http::request::Parts,
 };
 
-pub use operator::{Operator, OperatorToken};
+pub use operator::{Operator, OperatorToken, Staff};
 pub use session::{OWNER, Person};
 pub use web::{Visitor, Web};
 
 use crate::{
-    db::{Db, PeopleTx, Route, Tenant, TenantStatus, Tx, Whose},
+    db::{Db, PeopleTx, Route, Tenant, Tx, Whose},
     error::{Error, Result},
     id::{CorrelationId, UserId},
     permission::Permission,
@@ -228,15 +229,5 @@ where
             true => token::authenticate(&db, parts, text).await,
             false => api_key::authenticate(&db, text).await,
         }
-    }
-}
-
-/// Whether the interfaces serve this tenant. Its jobs and webhooks have rules of their own.
-pub(crate) fn require_active(tenant: &Tenant) -> Result<()> {
-    match tenant.status {
-        TenantStatus::Active => Ok(()),
-        other => Err(Error::TenantInactive {
-            status: other.as_str(),
-        }),
     }
 }

@@ -158,6 +158,8 @@ kinds! {
     Job / JobId => "job";
     ProviderCall / ProviderCallId => "call";
     AuditEntry / AuditEntryId => "aud";
+    Impersonation / ImpersonationId => "imp";
+    TenantNote / TenantNoteId => "note";
     /// What ties together everything that one inbound message or request caused.
     Correlation / CorrelationId => "cor";
 }

@@ -24,6 +24,7 @@ pub mod postgres;
 pub mod refusal;
 pub mod routes;
 pub mod secret;
+pub mod suspension;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

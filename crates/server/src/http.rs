@@ -117,6 +117,7 @@ fn api() -> OpenApiRouter<AppState> {
 fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
+        .merge(identity::staff_pages())
         .merge(ui::assets::routes())
         .merge(console::overview::pages())
         .merge(identity::tenant_pages())
@@ -148,6 +149,8 @@ pub const UNDOCUMENTED: &[&str] = &[
     "/docs/api",
     "/hooks/{tenant}/{provider}",
     "/hooks/{provider}",
+    "/admin",
+    "/app/{tenant}/impersonations",
     "/ui",
     "/app",
     "/assets/{version}/{name}",

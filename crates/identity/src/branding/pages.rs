@@ -13,7 +13,7 @@ use kernel::{
     configuration::Branding,
     db::Tenant,
     extract::Path,
-    permission::{Permission, SettingsRead, SettingsWrite, TenantVisit},
+    permission::{Permission, SettingsRead, SettingsWrite, TenantRead},
     refusal::Refusal,
 };
 use maud::{Markup, Render, html};
@@ -227,7 +227,7 @@ async fn take(access: &Access<SettingsWrite>, entered: &Entered) -> Result<()> {
 
 /// The image itself. Every member sees it; nothing in it may run.
 async fn logo(
-    access: Access<TenantVisit>,
+    access: Access<TenantRead>,
     Path((_, digest)): Path<(String, String)>,
 ) -> Result<Response> {
     let mut tx = access.read().await?;

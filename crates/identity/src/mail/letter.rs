@@ -43,6 +43,15 @@ impl Letter {
         .after(UNASKED)
     }
 
+    pub fn reset_required(link: &str) -> Self {
+        Self::new(
+            "Set a new password",
+            "The people who run this service ask you to set a new password. The old one opens nothing any more, and you were signed out everywhere.",
+        )
+        .link("Set a new password", link)
+        .after("The link can be used once, within an hour. After that, the sign-in page lets you ask for another.")
+    }
+
     pub fn account_exists(link: &str) -> Self {
         Self::new(
             "You have an account already",

@@ -10,7 +10,7 @@ use kernel::{
     extract::{Form, Path, Query},
     id::UserId,
     page::{Page as Rows, PageQuery},
-    permission::{MembersRead, MembersWrite, Permission, TenantVisit},
+    permission::{MembersRead, MembersWrite, Permission, TenantRead},
     refusal::Refusal,
 };
 use maud::{Markup, Render, html};
@@ -313,7 +313,7 @@ async fn remove(
     }
 }
 
-async fn own(access: Access<TenantVisit>) -> Result<Page> {
+async fn own(access: Access<TenantRead>) -> Result<Page> {
     let member = access.user().ok_or(Error::NotFound("member"))?;
     let found = members::find(&access, member).await?;
     let body = own_view(access.tenant(), &found, |permission| {
@@ -353,7 +353,7 @@ fn own_view(tenant: &Tenant, found: &Found, may: impl Fn(&str) -> bool) -> Marku
     }
 }
 
-async fn ask_leave(access: Access<TenantVisit>) -> Page {
+async fn ask_leave(access: Access<TenantRead>) -> Page {
     let tenant = access.tenant();
     let confirm = Confirm::new(
         "Leave this account?",

@@ -14,13 +14,14 @@ use axum::{
 };
 use time::OffsetDateTime;
 
-use super::{Access, Actor, Authority, Visitor, Web, require_active};
+use super::{Access, Actor, Authority, Visitor, Web, impersonation};
 use crate::{
     db::{Db, LiveSession, PeopleTx, Shown, Tenant, Whose},
     error::{Error, Result},
     id::{SessionId, UserId},
-    permission::{Permission, Roles, TenantVisit},
+    permission::{Permission, Roles, TenantRead},
     secret::Secret,
+    suspension::{Entrance, admit},
     telemetry,
 };
 
@@ -140,22 +141,18 @@ impl Person {
         db: &Db,
         parts: &Parts,
         slug: Option<&str>,
-    ) -> Result<(Self, Option<Access<TenantVisit>>)> {
+    ) -> Result<(Self, Option<Access<TenantRead>>)> {
         let tenant = match slug {
             Some(slug) => db.directory().by_slug(slug).await?,
             None => None,
         };
         let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
         let person = Self::new(db, &session, Visitor::here());
-        let (Some(tenant), Some(role)) = (tenant, session.role.as_deref()) else {
-            return Ok((person, None));
+        let access = match tenant {
+            Some(tenant) => within(db, tenant, &session).ok(),
+            None => None,
         };
-        if require_active(&tenant).is_err() {
-            return Ok((person, None));
-        }
-        let authority = Authority::of_role(role, session.permissions.clone());
-        let access = member(db, tenant, &session, authority);
-        Ok((person, Some(access)))
+        Ok((person, access))
     }
 }
 
@@ -188,7 +185,8 @@ pub(super) async fn presented(
         .ok_or(Error::Unauthenticated)
 }
 
-/// Access of a signed-in person to the tenant that the path names by its slug, `/app/{tenant}/…`.
+/// Access of a signed-in person, or of staff who impersonate in this session, to the tenant that the
+/// path names by its slug, `/app/{tenant}/…`.
 /// A tenant that does not exist and one that they do not belong to answer alike.
 pub(super) async fn authenticate<P: Permission>(
     db: &Db,
@@ -205,25 +203,23 @@ pub(super) async fn authenticate<P: Permission>(
         .ok_or(Error::NotFound("tenant"))?;
     let tenant = db.directory().by_slug(&slug).await?;
     let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
-    let (Some(tenant), Some(role)) = (tenant, session.role.as_deref()) else {
-        return Err(Error::NotFound("tenant"));
-    };
-    require_active(&tenant)?;
-    let authority = Authority::of_role(role, session.permissions.clone());
-    if P::NAME != TenantVisit::NAME && !authority.includes(P::NAME) {
-        return Err(Error::Forbidden(P::NAME));
-    }
-    Ok(member(db, tenant, &session, authority))
+    within(db, tenant.ok_or(Error::NotFound("tenant"))?, &session)
 }
 
-fn member<P: Permission>(
-    db: &Db,
-    tenant: Tenant,
-    session: &LiveSession,
-    authority: Authority,
-) -> Access<P> {
+/// What a session may do in a tenant: as staff who impersonate there, or as a member.
+fn within<P: Permission>(db: &Db, tenant: Tenant, session: &LiveSession) -> Result<Access<P>> {
+    if let Some(access) = impersonation::access(db, &tenant, session, &Visitor::here()) {
+        return access;
+    }
+    let role = session.role.as_deref().ok_or(Error::NotFound("tenant"))?;
+    admit(&tenant, Entrance::Member, P::NAME)?;
+    let authority = Authority::of_role(role, session.permissions.clone());
+    if P::NAME != TenantRead::NAME && !authority.includes(P::NAME) {
+        return Err(Error::Forbidden(P::NAME));
+    }
     let actor = Actor::user(session.user);
-    Access::mint(db, tenant, actor, telemetry::correlation()).with(authority, Some(session.user))
+    let access = Access::mint(db, tenant, actor, telemetry::correlation());
+    Ok(access.with(authority, Some(session.user)))
 }
 
 impl Authority {

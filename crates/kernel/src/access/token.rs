@@ -11,12 +11,13 @@ use axum::http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Actor, Authority, Web, require_active};
+use super::{Access, Actor, Authority, Web};
 use crate::{
     db::{Db, LiveSession, Shown},
     error::{Error, Result},
     id::{Id, Kind},
     permission::Permission,
+    suspension::{Entrance, admit},
     telemetry,
 };
 
@@ -79,7 +80,7 @@ pub(super) async fn authenticate<P: Permission>(
         .await?
         .ok_or(Error::Unauthenticated)?;
     let role = session.role.ok_or(Error::Unauthenticated)?;
-    require_active(&tenant)?;
+    admit(&tenant, Entrance::Member, P::NAME)?;
     let authority = Authority::of_role(&role, session.permissions);
     if !authority.includes(P::NAME) {
         return Err(Error::Forbidden(P::NAME));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Db, Inner, Route, Tenant, Tx, tx::roll_back};
 use crate::{
-    access::Actor,
+    access::{Actor, impersonation::Live},
     audit::Act,
     error::{Error, Result},
     id::{SessionId, TenantId, UserId},
@@ -135,10 +135,13 @@ pub(crate) struct LiveSession {
     pub user: UserId,
     pub authenticated_at: OffsetDateTime,
     pub second_factor_at: Option<OffsetDateTime>,
+    pub name: String,
     pub platform_role: Option<String>,
     /// The role in the tenant that was asked about, and its permissions where the tenant defined it.
     pub role: Option<String>,
     pub permissions: Option<Vec<String>>,
+    /// What this session impersonates in that tenant.
+    pub impersonation: Option<Live>,
     /// Whether it is time to write down that it was seen.
     unseen: bool,
 }
@@ -178,12 +181,14 @@ impl LiveSession {
         let condition = shown.condition(tenant);
         let batch = format!(
             "BEGIN READ ONLY; {};
-             SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at, u.platform_role,
-                 m.role, r.permissions, s.last_seen_at < now() - interval '1 minute' AS unseen
+             SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at, u.name,
+                 u.platform_role, m.role, r.permissions, i.may_write, s.last_seen_at < now() - interval '1 minute' AS unseen
              FROM control.session s
              JOIN control.user u ON u.id = s.user_id AND u.status = 'active'
              LEFT JOIN control.membership m ON m.tenant_id = '{tenant}' AND m.user_id = s.user_id
              LEFT JOIN control.tenant_role r ON r.tenant_id = m.tenant_id AND r.name = m.role
+             LEFT JOIN control.impersonation i ON i.tenant_id = '{tenant}' AND i.session_id = s.id
+                 AND i.ended_at IS NULL AND i.expires_at > now()
              WHERE {condition} AND s.revoked_at IS NULL
                  AND s.expires_at > now() AND s.last_seen_at + s.idle_limit > now();
              COMMIT",
@@ -207,9 +212,13 @@ impl LiveSession {
             user: row.try_get::<Uuid, _>("user_id")?.into(),
             authenticated_at: row.try_get("authenticated_at")?,
             second_factor_at: row.try_get("second_factor_at")?,
+            name: row.try_get("name")?,
             platform_role: row.try_get("platform_role")?,
             role: row.try_get("role")?,
             permissions: row.try_get("permissions")?,
+            impersonation: row
+                .try_get::<Option<bool>, _>("may_write")?
+                .map(|may_write| Live { may_write }),
             unseen: row.try_get("unseen")?,
         };
         if session.unseen {

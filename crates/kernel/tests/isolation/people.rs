@@ -125,7 +125,12 @@ async fn fill(superuser: &mut PgConnection) {
                  INSERT INTO control.tenant_role (tenant_id, name, permissions, created_by)
                  VALUES ('{tenant}', 'special', '{{}}', 'test');
                  INSERT INTO control.invitation (tenant_id, id, email, role, token_sha256, invited_by, expires_at)
-                 VALUES ('{tenant}', '{tenant}', 'i@x', 'agent', '\\x00', 'test', now())"
+                 VALUES ('{tenant}', '{tenant}', 'i@x', 'agent', '\\x00', 'test', now());
+                 INSERT INTO control.session (id, token_sha256, user_id, idle_limit, expires_at)
+                 VALUES ('{tenant}', '{letter}', '{tenant}', '1 day', now());
+                 INSERT INTO control.impersonation (tenant_id, id, user_id, staff_name, session_id, reason,
+                     may_write, expires_at)
+                 VALUES ('{tenant}', '{tenant}', '{tenant}', 's', '{tenant}', 'r', false, now())"
             ),
         )
         .await;
@@ -146,7 +151,7 @@ fn begin(tenant: &str, user: &str) -> String {
     )
 }
 
-const OWNED: [&str; 3] = ["membership", "tenant_role", "invitation"];
+const OWNED: [&str; 4] = ["membership", "tenant_role", "invitation", "impersonation"];
 
 #[tokio::test]
 async fn identity_sees_one_tenant_or_one_person() {
@@ -158,6 +163,8 @@ async fn identity_sees_one_tenant_or_one_person() {
         (A, NIL, "membership", "a"),
         (A, NIL, "tenant_role", "a"),
         (A, NIL, "invitation", "a"),
+        (A, NIL, "impersonation", "a"),
+        (NIL, B, "impersonation", "b"),
         (NIL, A, "membership", "ab"),
         (NIL, B, "membership", "b"),
         (NIL, A, "tenant_role", ""),

@@ -10,7 +10,7 @@ use converse::{
     conversations::{self, Conversation, Filter},
 };
 use identity::figures::{self, Team};
-use kernel::{Access, Result, page::PageQuery, permission::TenantVisit};
+use kernel::{Access, Result, page::PageQuery, permission::TenantRead};
 use time::OffsetDateTime;
 use ui::Page;
 
@@ -35,7 +35,7 @@ struct Overview {
     team: Option<Team>,
 }
 
-async fn show(access: Access<TenantVisit>) -> Result<Page> {
+async fn show(access: Access<TenantRead>) -> Result<Page> {
     let now = OffsetDateTime::now_utc();
     let mut overview = Overview::default();
     if let Some(reading) = access.also() {

@@ -1,10 +1,12 @@
 //! What the two consoles offer: navigation by permission, the person's menu, standing notices.
 
-use identity::surroundings::{Place, Surroundings};
+use identity::surroundings::{Impersonation, Place, Surroundings};
 use kernel::permission::Roles;
+use maud::html;
+use time::OffsetDateTime;
 use ui::{
-    Banner, Bare, Brand, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher, SwitcherEntry,
-    Theme, Tone,
+    Banner, Bare, Brand, Button, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher,
+    SwitcherEntry, Theme, Tone,
 };
 
 const PRODUCT: &str = "Freehold";
@@ -29,7 +31,7 @@ pub fn tenant_of(path: &str) -> Option<&str> {
 /// the person's own pages elsewhere.
 pub fn shell(around: &Surroundings, brand: Brand, path: &str, flashes: Vec<Flash>) -> Shell {
     let place =
-        tenant_of(path).and_then(|slug| around.places.iter().find(|place| place.slug == slug));
+        tenant_of(path).and_then(|slug| around.place(slug));
     let is_staff_page = path == "/admin" || path.starts_with("/admin/");
     let sections = match (place, &around.platform_role) {
         (Some(place), _) => tenant_sections(place),
@@ -110,6 +112,13 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
                 'b',
                 Some("settings:read"),
             ),
+            (
+                Icon::Eye,
+                "Staff access",
+                "/impersonations",
+                'i',
+                Some("impersonations:read"),
+            ),
         ],
     ),
 ];
@@ -133,7 +142,14 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
         Some("Operations"),
         &[
             (Icon::Layers, "Jobs", "/jobs", 'j', Some("queue:read")),
-            (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
+            (
+                Icon::Shield,
+                "Quarantine",
+                "/quarantine",
+                'q',
+                Some("queue:read"),
+            ),
+            (Icon::List, "Audit log", "/audit", 'a', Some("queue:read")),
         ],
     ),
 ];
@@ -229,8 +245,34 @@ fn person(around: &Surroundings, place: Option<&Place>) -> Person {
     }
 }
 
+/// Stands on every page while it goes on, so that nobody forgets whose eyes they look through.
+fn impersonating(live: &Impersonation) -> Banner {
+    let left = live.expires_at - OffsetDateTime::now_utc();
+    let minutes = (left.whole_seconds() + 59) / 60;
+    let mode = if live.may_write {
+        "and can change things"
+    } else {
+        "read-only"
+    };
+    let left = match minutes {
+        1 => "1 minute remains".to_owned(),
+        minutes => format!("{minutes} minutes remain"),
+    };
+    let text = format!(
+        "You see {} from within as staff, {mode}. {left}.",
+        live.place.name
+    );
+    Banner::new(Tone::Danger, text).action(html! {
+        a href={ "/app/" (live.place.slug) } { "Go there" }
+        form method="post" action="/admin/impersonation/end" { (Button::secondary("End").small()) }
+    })
+}
+
 fn banners(around: &Surroundings, place: Option<&Place>) -> Vec<Banner> {
     let mut banners = Vec::new();
+    if let Some(live) = &around.impersonation {
+        banners.push(impersonating(live));
+    }
     if let Some(place) = place
         && place.status != "active"
     {

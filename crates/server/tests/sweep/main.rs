@@ -9,4 +9,5 @@ mod objects;
 mod others;
 mod permissions;
 mod routes;
+mod staff_pages;
 mod strangers;

@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::{Presented, sha256};
 use crate::{
-    access::{Access, Actor, Authority, Visitor, require_active},
+    access::{Access, Actor, Authority, Visitor},
     db::{Db, Tenant, Tx},
     error::{Error, Result},
     id::ApiKeyId,
     permission::{ApiKeysReport, Permission},
     secret::constant_time_eq,
+    suspension::{Entrance, admit},
     telemetry,
 };
 
@@ -64,7 +65,7 @@ pub(in crate::access) async fn authenticate<P: Permission>(
     text: &str,
 ) -> Result<Access<P>> {
     let key = verify(db, text).await?.ok_or(Error::Unauthenticated)?;
-    require_active(&key.tenant)?;
+    admit(&key.tenant, Entrance::Key, P::NAME)?;
     let visitor = Visitor::here();
     db.key_uses().note(key.tenant.id, key.id, visitor.address);
     if !key.permissions.iter().any(|name| name == P::NAME) {
