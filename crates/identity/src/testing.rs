@@ -20,6 +20,7 @@ use kernel::{
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use vault::{KeyProvider, Keyring};
 
 use crate::{
     members,
@@ -82,7 +83,10 @@ impl App {
             public_url: URL.to_owned(),
             sign_up,
         };
-        let people = People::new(&db, settings);
+        let keys = tempfile::tempdir().expect("a folder");
+        let keyring = Keyring::open_or_create(keys.path().join("keyring.toml"));
+        let keys = KeyProvider::Local(keyring.expect("a keyring"));
+        let people = People::new(&db, settings, keys).expect("an address");
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),

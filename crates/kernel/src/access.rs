@@ -25,7 +25,7 @@ use axum::{
 
 pub use operator::{Operator, OperatorToken};
 pub use session::{OWNER, Person};
-pub use web::{Visitor, Web};
+pub use web::{PendingToken, Visitor, Web};
 
 use crate::{
     db::{Db, PeopleTx, Route, Tenant, TenantStatus, Tx, Whose},

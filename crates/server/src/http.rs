@@ -101,6 +101,7 @@ fn api() -> OpenApiRouter<AppState> {
 fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
+        .merge(identity::people::pages::pages())
         .merge(ui::assets::routes())
 }
 
@@ -118,7 +119,7 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 9] = [
+pub const UNDOCUMENTED: [&str; 18] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -128,6 +129,15 @@ pub const UNDOCUMENTED: [&str; 9] = [
     "/hooks/{provider}",
     "/ui",
     "/assets/{version}/{name}",
+    "/app",
+    "/account",
+    "/forgot",
+    "/invitation",
+    "/reset",
+    "/sign-in",
+    "/sign-out",
+    "/sign-up",
+    "/verify",
 ];
 
 pub fn router(state: AppState) -> Router {

@@ -137,7 +137,8 @@ impl Program {
                 public_url: config.public_url.clone(),
                 sign_up: config.sign_up,
             },
-        );
+            KeyProvider::Local(Keyring::open(keyring_path(&config.data))?),
+        )?;
 
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);

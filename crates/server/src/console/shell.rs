@@ -13,7 +13,7 @@ pub fn bare(flashes: Vec<Flash>) -> Bare {
     Bare {
         product: PRODUCT.to_owned(),
         brand: Brand::default(),
-        home: "/".to_owned(),
+        home: "/app".to_owned(),
         theme: Theme::System,
         flashes,
     }

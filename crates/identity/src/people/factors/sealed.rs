@@ -1,0 +1,48 @@
+//! Secrets of one person at rest: each sealed under a data key of its own, and that key wrapped by
+//! the installation's key-encryption key. A row of somebody else's does not open here.
+
+use kernel::{Error, Result, id::UserId};
+use vault::{Context, DataKey, KeyProvider, Owner, WrappedKey};
+use zeroize::Zeroizing;
+
+/// As it is stored.
+pub(super) struct Sealed {
+    pub secret: Vec<u8>,
+    pub key: WrappedKey,
+}
+
+const GENERATION: u32 = 1;
+
+fn owner(user: UserId) -> Owner {
+    Owner(*user.uuid().as_bytes())
+}
+
+fn context(record: &[u8]) -> Context<'_> {
+    Context {
+        domain: "control.totp",
+        record,
+        field: "secret",
+        schema: 1,
+    }
+}
+
+pub(super) async fn seal(keys: &KeyProvider, user: UserId, secret: &[u8]) -> Result<Sealed> {
+    let key = DataKey::generate(owner(user), GENERATION);
+    let record = user.uuid();
+    Ok(Sealed {
+        secret: key.seal(&context(record.as_bytes()), secret),
+        key: keys.wrap(&key).await.map_err(Error::internal)?,
+    })
+}
+
+pub(super) async fn open(
+    keys: &KeyProvider,
+    user: UserId,
+    sealed: &Sealed,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let key = keys.unwrap(owner(user), GENERATION, &sealed.key).await;
+    let key = key.map_err(Error::internal)?;
+    let record = user.uuid();
+    key.open(&context(record.as_bytes()), &sealed.secret)
+        .map_err(Error::internal)
+}
