@@ -46,3 +46,25 @@ pub(super) async fn open(
     key.open(&context(record.as_bytes()), &sealed.secret)
         .map_err(Error::internal)
 }
+
+#[cfg(test)]
+mod tests {
+    use vault::Keyring;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn somebody_elses_row_does_not_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = Keyring::open_or_create(folder.path().join("keyring.toml"));
+        let keys = KeyProvider::Local(keyring.expect("a keyring"));
+        let (ada, eve) = (UserId::new(), UserId::new());
+        let sealed = seal(&keys, ada, b"a secret of twenty b").await;
+        let sealed = sealed.expect("seals");
+        let plain = |bytes: &[u8]| bytes.windows(6).any(|part| part == b"secret");
+        assert!(!plain(&sealed.secret));
+        let opened = open(&keys, ada, &sealed).await.expect("opens");
+        assert_eq!(opened.as_slice(), b"a secret of twenty b");
+        assert!(open(&keys, eve, &sealed).await.is_err());
+    }
+}

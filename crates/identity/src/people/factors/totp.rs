@@ -41,7 +41,7 @@ pub(crate) fn matching_step(secret: &[u8], code: &str, now: i64) -> Option<i64> 
     })
 }
 
-fn code_at(secret: &[u8], step: i64) -> String {
+pub(super) fn code_at(secret: &[u8], step: i64) -> String {
     let number = truncated(secret, step) % 10_u32.pow(DIGITS as u32);
     format!("{number:0DIGITS$}")
 }
