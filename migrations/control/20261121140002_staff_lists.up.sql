@@ -2,5 +2,4 @@
 CREATE INDEX tenant_by_name ON control.tenant (lower(name), id);
 CREATE INDEX tenant_by_status ON control.tenant (status, id);
 CREATE INDEX tenant_by_plan ON control.tenant (plan, id);
-CREATE INDEX operator_audit_tenant ON control.operator_audit (tenant_id, id);
 CREATE INDEX operator_audit_actor ON control.operator_audit (actor, id);

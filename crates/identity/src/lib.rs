@@ -9,8 +9,8 @@
 pub mod api_keys;
 pub mod branding;
 pub mod configuration;
-pub mod figures;
 mod console;
+pub mod figures;
 pub mod impersonations;
 mod input;
 pub mod invitations;

@@ -52,7 +52,7 @@ pub struct OperatorAuditView {
 /// Which acts a list is of. What is absent does not restrict it.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct OperatorAuditFilter {
+pub struct AuditFilter {
     /// Who acted, as in `staff:operator_token`.
     pub actor: Option<String>,
     /// What was done: an act as in `tenant.suspended`, or how it begins, as in `tenant.`.
@@ -78,7 +78,19 @@ pub struct OperatorAuditFilter {
 /// Acts of staff, newest first. Reading them is an act as well.
 pub async fn list(
     operator: &Operator<PlatformAuditRead>,
-    filter: &OperatorAuditFilter,
+    filter: &AuditFilter,
+    query: &PageQuery,
+) -> Result<Page<OperatorAuditView>> {
+    let mut tx = operator.begin("audit.listed", None, json!({})).await?;
+    let page = read(&mut tx, filter, query).await?;
+    tx.commit().await?;
+    Ok(page)
+}
+
+/// A page of acts, from a transaction whose own entry is written.
+pub(crate) async fn read(
+    tx: &mut OperatorTx,
+    filter: &AuditFilter,
     query: &PageQuery,
 ) -> Result<Page<OperatorAuditView>> {
     let (limit, after) = (query.limit()?, query.after::<AuditEntryId>()?);
@@ -135,7 +147,7 @@ where
 /// List what staff did across tenants, newest first.
 #[utoipa::path(
     get, path = "/admin/v1/audit", tag = "audit", operation_id = "operator_audit_list",
-    params(OperatorAuditFilter, PageQuery),
+    params(AuditFilter, PageQuery),
     responses(
         (status = 200, description = "A page of acts", body = Page<OperatorAuditView>),
         (status = 401, description = "No valid operator token", body = Problem, content_type = "application/problem+json"),
@@ -146,7 +158,7 @@ where
 )]
 async fn list_page(
     operator: Operator<PlatformAuditRead>,
-    Query(filter): Query<OperatorAuditFilter>,
+    Query(filter): Query<AuditFilter>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<OperatorAuditView>>> {
     Ok(Json(list(&operator, &filter, &query).await?))

@@ -106,11 +106,11 @@ impl App {
             public_url: URL.to_owned(),
             sign_up,
         };
-        let people = People::new(&db, settings);
         let folder = tempfile::tempdir().expect("a folder");
         let keyring = Keyring::open_or_create(folder.path().join("keyring.toml"));
-        let vault = KeyProvider::Local(keyring.expect("a keyring"));
-        let tokens = Tokens::new(&people, vault.into());
+        let keys = KeyProvider::Local(keyring.expect("a keyring"));
+        let people = People::new(&db, settings, keys.into()).expect("an address");
+        let tokens = Tokens::new(&people);
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),
@@ -126,8 +126,12 @@ impl App {
         let router = router
             .merge(crate::tokens::api::well_known())
             .route("/app/{tenant}/see", get(see).post(change))
-    middleware,
-    routing::{get, post},
+            .route("/app/{tenant}/write", post(write))
+            .merge(crate::staff_pages())
+            .merge(crate::people::pages::pages())
+            .layer(Extension(web))
+            .layer(middleware::from_fn_with_state(proxies, client::know))
+            .layer(Extension(ConnectInfo(proxy)));
         Self {
             db,
             people,
@@ -223,6 +227,7 @@ impl App {
         Browser {
             app: self,
             cookie: Mutex::default(),
+            pending: Mutex::default(),
             address: "192.0.2.1".into(),
         }
     }
@@ -307,16 +312,57 @@ async fn read(response: axum::response::Response) -> (StatusCode, Value) {
     (status, value)
 }
 
+/// What a browser shows: a page without its frame, or where it is sent.
+pub struct Seen {
+    pub status: u16,
+    pub location: Option<String>,
+    pub body: String,
+}
+
+impl Seen {
+    async fn of(mut response: axum::response::Response) -> Self {
+        let page = ui::Page::take(&mut response);
+        let status = response.status().as_u16();
+        let location = response.headers().get(header::LOCATION);
+        let location = location.map(|to| to.to_str().expect("text").to_owned());
+        let frame = ui::Bare {
+            product: String::new(),
+            brand: ui::Brand::default(),
+            home: "/".to_owned(),
+            theme: ui::Theme::System,
+            flashes: Vec::new(),
+        };
+        let body = match page {
+            Some(page) => frame.render(&page, "nonce").into_string(),
+            None => {
+                let bytes = to_bytes(response.into_body(), 1 << 20).await;
+                String::from_utf8(bytes.expect("a body").to_vec()).expect("text")
+            }
+        };
+        Self {
+            status,
+            location,
+            body,
+        }
+    }
+}
+
 /// Somebody's browser: it keeps the session's cookie, and says that its requests are its own.
 pub struct Browser<'a> {
     app: &'a App,
     cookie: Mutex<Option<String>>,
+    pending: Mutex<Option<String>>,
     pub address: String,
 }
 
 impl Browser<'_> {
     pub fn cookie(&self) -> Option<String> {
         self.cookie.lock().expect("a cookie").clone()
+    }
+
+    /// The cookie of a sign-in that waits.
+    pub fn pending(&self) -> Option<String> {
+        self.pending.lock().expect("a cookie").clone()
     }
 
     pub fn set_cookie(&self, cookie: Option<String>) {
@@ -335,19 +381,42 @@ impl Browser<'_> {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
+        let body = body.map(|body| ("application/json", body.to_string()));
+        read(self.exchange(site, method, path, body).await).await
+    }
+
+    /// Sends a page's form.
+    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Seen {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        let body = form.extend_pairs(fields).finish();
+        let body = Some(("application/x-www-form-urlencoded", body));
+        Seen::of(self.exchange("same-origin", "POST", path, body).await).await
+    }
+
+    pub async fn page(&self, path: &str) -> Seen {
+        Seen::of(self.exchange("same-origin", "GET", path, None).await).await
+    }
+
+    async fn exchange(
+        &self,
+        site: &str,
+        method: &str,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> axum::response::Response {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("sec-fetch-site", site)
             .header("x-forwarded-for", &self.address)
             .header(header::USER_AGENT, "test browser");
-        if let Some(cookie) = self.cookie() {
+        for cookie in [self.cookie(), self.pending()].into_iter().flatten() {
             request = request.header(header::COOKIE, cookie);
         }
         let body = match body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
+            Some((kind, body)) => {
+                request = request.header(header::CONTENT_TYPE, kind);
+                Body::from(body)
             }
             None => Body::empty(),
         };
@@ -355,14 +424,19 @@ impl Browser<'_> {
             .app
             .answer(request.body(body).expect("a request"))
             .await;
-        if let Some(set) = response.headers().get(header::SET_COOKIE) {
+        for set in response.headers().get_all(header::SET_COOKIE) {
             let set = set.to_str().expect("text");
-            assert!(set.starts_with("__Host-freehold_session="), "{set}");
             assert!(set.contains("; Secure; HttpOnly; SameSite=Lax"), "{set}");
             let pair = set.split(';').next().expect("a pair").to_owned();
-            self.set_cookie((!pair.ends_with('=')).then_some(pair));
+            let value = (!pair.ends_with('=')).then_some(pair);
+            if set.starts_with("__Host-freehold_session=") {
+                self.set_cookie(value);
+            } else {
+                assert!(set.starts_with("__Host-freehold_sign_in="), "{set}");
+                *self.pending.lock().expect("a cookie") = value;
+            }
         }
-        read(response).await
+        response
     }
 
     /// Submits a form: the answer's status, and where it leads.

@@ -12,7 +12,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use jsonwebtoken::Header;
 use kernel::{
@@ -21,22 +21,22 @@ use kernel::{
         Actor, Person, Visitor,
         token::{ALGORITHM, Claims, LIFE, TYPE, issuer_and_audience},
     },
-    db::{PeopleTx, Tenant, TenantStatus},
+    db::{PeopleTx, Tenant},
     id::{SessionId, TenantId, UserId},
     secret::Secret,
+    suspension::Effect,
 };
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use vault::KeyProvider;
 
 pub use keys::{SigningKey, Urgency};
 pub use refresh::{refresh, revoke};
 pub use schedule::KeySchedule;
 
 use crate::people::{
-    Email, People, note,
+    Email, People, factors, note,
     sessions::{self, noted},
     sign_in::{self, Proven},
 };
@@ -46,7 +46,6 @@ use keys::Signer;
 #[derive(Clone)]
 pub struct Tokens {
     people: People,
-    vault: Arc<KeyProvider>,
 }
 
 impl fmt::Debug for Tokens {
@@ -56,11 +55,9 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// `vault` seals the private halves of the signing keys.
-    pub fn new(people: &People, vault: Arc<KeyProvider>) -> Self {
+    pub fn new(people: &People) -> Self {
         Self {
             people: people.clone(),
-            vault,
         }
     }
 
@@ -177,11 +174,11 @@ async fn role(tx: &mut PeopleTx, tenant: TenantId, user: UserId) -> Result<Optio
     .await?)
 }
 
-fn require_active(tenant: &Tenant) -> Result<()> {
-    match tenant.status {
-        TenantStatus::Active => Ok(()),
-        other => Err(Error::TenantInactive {
-            status: other.as_str(),
+fn require_login(tenant: &Tenant) -> Result<()> {
+    match tenant.effects().login {
+        Effect::Allow => Ok(()),
+        Effect::Hold | Effect::Refuse => Err(Error::TenantInactive {
+            status: tenant.status.as_str(),
         }),
     }
 }
@@ -189,7 +186,8 @@ fn require_active(tenant: &Tenant) -> Result<()> {
 /// Signs a client in with a password, to one tenant. `None` when refused, as signing in is.
 ///
 /// # Errors
-/// `rate_limited`; `not_found` where the person belongs to no such tenant; `tenant_inactive`.
+/// `rate_limited`; `second_factor_required` where the account has one; `not_found` where the person
+/// belongs to no such tenant; `tenant_inactive`.
 pub async fn sign_in(
     tokens: &Tokens,
     visitor: &Visitor,
@@ -207,10 +205,15 @@ pub async fn sign_in(
     // Only now, so that nobody learns of tenants without a password.
     let Proven { mut tx, user } = proven;
     let entered = async {
+        // A client has no way to show one here; it signs in with a browser, and exchanges that
+        // session for a token.
+        if factors::has_any(&mut tx, user).await? {
+            return Err(Error::SecondFactorRequired);
+        }
         let tenant = tenant?;
         let role = role(&mut tx, tenant.id, user).await?;
         let role = role.ok_or(Error::NotFound("tenant"))?;
-        require_active(&tenant)?;
+        require_login(&tenant)?;
         let session = sessions::open_for_client(&mut tx, user, tenant.id, visitor).await?;
         let token = refresh::first(&mut tx, session).await?;
         let detail = json!({ "session": session, "tenant": tenant.id });
@@ -248,7 +251,7 @@ pub async fn of_session(tokens: &Tokens, person: &Person, tenant: &str) -> Resul
     let mut tx = person.begin_in(tenant.id).await?;
     let role = role(&mut tx, tenant.id, person.id()).await?;
     let role = role.ok_or(Error::NotFound("tenant"))?;
-    require_active(&tenant)?;
+    require_login(&tenant)?;
     let detail = json!({ "session": person.session(), "tenant": tenant.id });
     noted(&mut tx, person, "session.token_issued", detail).await?;
     tx.commit().await?;

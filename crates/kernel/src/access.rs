@@ -28,7 +28,7 @@ use axum::{
 
 pub use operator::{Operator, OperatorToken, Staff};
 pub use session::{OWNER, Person};
-pub use web::{Visitor, Web};
+pub use web::{PendingToken, Visitor, Web};
 
 use crate::{
     db::{Db, PeopleTx, Route, Tenant, Tx, Whose},

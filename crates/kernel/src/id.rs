@@ -144,6 +144,9 @@ kinds! {
     Tenant / TenantId => "ten";
     User / UserId => "usr";
     Session / SessionId => "ses";
+    Passkey / PasskeyId => "pk";
+    /// A sign-in that waits for its second factor.
+    PendingSignIn / PendingSignInId => "psi";
     Invitation / InvitationId => "inv";
     Mail / MailId => "mail";
     Cell / CellId => "cell";

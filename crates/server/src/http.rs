@@ -118,6 +118,7 @@ fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
         .merge(identity::staff_pages())
+        .merge(identity::people::pages::pages())
         .merge(ui::assets::routes())
         .merge(console::overview::pages())
         .merge(identity::tenant_pages())
@@ -154,6 +155,15 @@ pub const UNDOCUMENTED: &[&str] = &[
     "/ui",
     "/app",
     "/assets/{version}/{name}",
+    "/app",
+    "/account",
+    "/forgot",
+    "/invitation",
+    "/reset",
+    "/sign-in",
+    "/sign-out",
+    "/sign-up",
+    "/verify",
 ];
 
 pub fn router(state: AppState) -> Router {

@@ -141,9 +141,10 @@ impl Program {
                 public_url: config.public_url.clone(),
                 sign_up: config.sign_up,
             },
-        );
+            keys,
+        )?;
 
-        let tokens = Tokens::new(&people, keys);
+        let tokens = Tokens::new(&people);
 
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);

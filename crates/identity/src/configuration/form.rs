@@ -210,16 +210,16 @@ mod tests {
             ("limits.messages_per_minute", " 70 "),
             ("features.templates", ""),
             ("integrations.linear_team", "ENG"),
-            ("integrations.slack_channels", "C024BE91L\r\n\r\n C024BE91M "),
+            (
+                "integrations.slack_channels",
+                "C024BE91L\r\n\r\n C024BE91M ",
+            ),
         ]);
         let made = values.over(&Configuration::default()).expect("fits");
         assert_eq!(made.limits.messages_per_minute, 70);
         assert!(!made.features.templates && made.features.media);
         assert_eq!(made.integrations.linear_team.as_deref(), Some("ENG"));
-        assert_eq!(
-            made.integrations.slack_channels,
-            ["C024BE91L", "C024BE91M"]
-        );
+        assert_eq!(made.integrations.slack_channels, ["C024BE91L", "C024BE91M"]);
     }
 
     #[test]

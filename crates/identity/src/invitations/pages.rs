@@ -7,8 +7,8 @@ use axum::{
     routing::{get, post},
 };
 use kernel::{
-    actors::Names,
     Access, Db, Result,
+    actors::Names,
     db::Tenant,
     extract::{Form, Path, Query},
     id::InvitationId,
@@ -19,8 +19,8 @@ use kernel::{
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Column, Confirm, CursorPages, EmptyState, Field, Flash, Icon, Moment, Page,
-    PageHeader, SeeOther, Table, Tone,
+    Badge, Button, Card, Column, Confirm, CursorPages, EmptyState, Field, Flash, Icon, Moment,
+    Page, PageHeader, SeeOther, Table, Tone,
 };
 
 use super::{InvitationView, NewInvitation};

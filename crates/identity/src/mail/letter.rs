@@ -104,6 +104,13 @@ impl Letter {
         .after("If that was not you, set a new password at once.")
     }
 
+    /// `what` says which factor, in a sentence.
+    pub fn factors_changed(what: &str) -> Self {
+        Self::new("The security of your account was changed", what).after(
+            "If that was not you, set a new password at once and look at your account's security.",
+        )
+    }
+
     pub fn invitation(tenant: &str, role: &str, link: &str) -> Self {
         Self::new(
             format!("You are invited to {}", one_line(tenant)),

@@ -1,7 +1,7 @@
 //! `/admin/audit`.
 
 use axum::{Router, extract::FromRef, http::Uri, routing::get};
-use kernel::{Db, Operator, Result, access::OperatorToken, page, permission::QueueRead};
+use kernel::{Db, Operator, Result, access::OperatorToken, page, permission::PlatformAuditRead};
 use maud::{Markup, html};
 use time::OffsetDateTime;
 use ui::{
@@ -37,7 +37,7 @@ const AREAS: [(&str, &str); 9] = [
     ("quarantine.", "Quarantine"),
 ];
 
-async fn list(operator: Operator<QueueRead>, uri: Uri) -> Result<Page> {
+async fn list(operator: Operator<PlatformAuditRead>, uri: Uri) -> Result<Page> {
     let query = address(&uri);
     // A name that no tenant has finds nothing, rather than everything.
     let tenant = match query.get("tenant") {
@@ -53,6 +53,7 @@ async fn list(operator: Operator<QueueRead>, uri: Uri) -> Result<Page> {
         actor: query.get("actor").map(str::to_owned),
         action: query.get("action").map(str::to_owned),
         reading: Some(query.get("show") == Some("all")),
+        ..AuditFilter::default()
     };
     let page = super::list(&operator, &filter, &page_of(&query)).await?;
     Ok(Page::new(

@@ -54,20 +54,36 @@ pub struct SessionView {
     pub user_agent: Option<String>,
 }
 
+/// What somebody has just shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// A password, or a mailbox at the end of a sign-up.
+    One,
+    /// A second factor as well, or a passkey, which is two in one.
+    Two,
+}
+
 /// Opens a session for somebody who has just shown who they are.
-pub(crate) async fn open(tx: &mut PeopleTx, user: UserId, visitor: &Visitor) -> Result<NewSession> {
+pub(crate) async fn open(
+    tx: &mut PeopleTx,
+    user: UserId,
+    visitor: &Visitor,
+    shown: Shown,
+) -> Result<NewSession> {
     let (id, token) = (SessionId::new(), NewToken::generate());
     let expires_at = OffsetDateTime::now_utc() + LIFE;
     sqlx::query!(
-        "INSERT INTO control.session (id, token_sha256, user_id, idle_limit, expires_at, ip, user_agent)
-         VALUES ($1, $2, $3, make_interval(hours => $4), $5, $6, $7)",
+        "INSERT INTO control.session (id, token_sha256, user_id, idle_limit, expires_at, ip, user_agent,
+             second_factor_at)
+         VALUES ($1, $2, $3, make_interval(hours => $4), $5, $6, $7, CASE WHEN $8 THEN now() END)",
         id.uuid(),
         token.sha256,
         user.uuid(),
         IDLE_HOURS,
         expires_at,
         visitor.address.map(|address| address.to_string()),
-        visitor.user_agent
+        visitor.user_agent,
+        shown == Shown::Two
     )
     .execute(tx.conn())
     .await?;
@@ -106,12 +122,26 @@ pub(crate) async fn open_for_client(
 /// Gives a session another token, so that whoever learned the old one has nothing. Called whenever
 /// the session comes to mean more than before.
 pub(crate) async fn rotate(tx: &mut PeopleTx, person: &Person) -> Result<NewSession> {
+    renew(tx, person, None).await
+}
+
+/// As `rotate`, for a person who has just shown their password once more (`One`) or a second factor
+/// (`Two`).
+pub(crate) async fn shown(tx: &mut PeopleTx, person: &Person, what: Shown) -> Result<NewSession> {
+    renew(tx, person, Some(what)).await
+}
+
+async fn renew(tx: &mut PeopleTx, person: &Person, shown: Option<Shown>) -> Result<NewSession> {
     let token = NewToken::generate();
     let row = sqlx::query!(
-        "UPDATE control.session SET token_sha256 = $2, authenticated_at = now()
+        "UPDATE control.session SET token_sha256 = $2,
+             authenticated_at = CASE WHEN $3 THEN now() ELSE authenticated_at END,
+             second_factor_at = CASE WHEN $4 THEN now() ELSE second_factor_at END
          WHERE id = $1 AND revoked_at IS NULL RETURNING expires_at",
         person.session().uuid(),
-        token.sha256
+        token.sha256,
+        shown == Some(Shown::One),
+        shown == Some(Shown::Two)
     )
     .fetch_optional(tx.conn())
     .await?
@@ -124,12 +154,18 @@ pub(crate) async fn rotate(tx: &mut PeopleTx, person: &Person) -> Result<NewSess
     })
 }
 
-/// Ends all sessions of somebody's but one.
+/// Ends all sessions of somebody's but one, and whatever sign-in is half done.
 pub(crate) async fn end_all(
     tx: &mut PeopleTx,
     user: UserId,
     except: Option<SessionId>,
 ) -> Result<u64> {
+    sqlx::query!(
+        "DELETE FROM control.pending_sign_in WHERE user_id = $1",
+        user.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
     let ended = sqlx::query!(
         "UPDATE control.session SET revoked_at = now()
          WHERE user_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR id <> $2)",

@@ -1,4 +1,5 @@
-//! Signing in with a password.
+//! Signing in with a password. Accounts that have a second factor are not signed in by it alone:
+//! their sign-in then waits ([`super::pending`]) for what [`super::factors`] asks for.
 
 use kernel::{
     Result,
@@ -9,12 +10,18 @@ use kernel::{
 };
 use serde_json::json;
 
-use super::{Email, NewSession, People, note, sessions};
+use super::{
+    Email, NewSession, People, factors, note,
+    pending::{self, NewPending},
+    sessions::{self, Shown},
+};
 
 /// What became of an attempt.
 #[derive(Debug)]
 pub enum SignIn {
     Done(NewSession),
+    /// The password is right, and the account has a second factor.
+    Waits(NewPending),
     /// No such account, another password, an account that is disabled or has none: which of them,
     /// neither the answer nor its time tells.
     Refused,
@@ -35,7 +42,13 @@ pub async fn sign_in(
         return Ok(SignIn::Refused);
     };
     let Proven { mut tx, user } = proven;
-    let session = sessions::open(&mut tx, user, visitor).await?;
+    if factors::has_any(&mut tx, user).await? {
+        let waiting = pending::open(&mut tx, Some(user)).await?;
+        tx.commit().await?;
+        no_guess(people, visitor, email).await?;
+        return Ok(SignIn::Waits(waiting));
+    }
+    let session = sessions::open(&mut tx, user, visitor, Shown::One).await?;
     let detail = json!({ "session": session.id });
     let actor = Actor::user(user);
     note(

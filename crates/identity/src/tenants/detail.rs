@@ -58,6 +58,7 @@ pub async fn detail(operator: &Operator<TenantsRead>, tenant: &str) -> Result<Te
     let notes = notes::about(&mut tx, tenant.id).await?;
     let filter = AuditFilter {
         tenant: Some(tenant.id),
+        reading: Some(false),
         ..AuditFilter::default()
     };
     let page = PageQuery {

@@ -129,7 +129,8 @@ impl Tokens {
             bytes: row.wrapped,
         };
         let key = self
-            .vault
+            .people
+            .keys()
             .unwrap(PLATFORM, generation, &wrapped)
             .await
             .map_err(Error::internal)?;
@@ -156,7 +157,12 @@ impl Tokens {
             .ok_or_else(|| Error::internal(Unusable("a public key has another form")))?;
         let generation = u32::try_from(generation).map_err(Error::internal)?;
         let data_key = DataKey::generate(PLATFORM, generation);
-        let wrapped = self.vault.wrap(&data_key).await.map_err(Error::internal)?;
+        let wrapped = self
+            .people
+            .keys()
+            .wrap(&data_key)
+            .await
+            .map_err(Error::internal)?;
         let sealed = data_key.seal(&context(&kid), document.as_ref());
         Ok(Fresh {
             kid,

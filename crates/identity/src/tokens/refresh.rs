@@ -18,7 +18,7 @@ use kernel::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Grant, Issued, Tokens, require_active, role};
+use super::{Grant, Issued, Tokens, require_login, role};
 use crate::people::note;
 
 /// Begins the chain of a session.
@@ -74,7 +74,7 @@ pub async fn refresh(tokens: &Tokens, visitor: &Visitor, token: &Secret) -> Resu
     let Some(tenant) = people.db().directory().by_id(chain.tenant).await? else {
         return Ok(None);
     };
-    require_active(&tenant)?;
+    require_login(&tenant)?;
     let signer = tokens.signer().await?;
 
     let mut tx = people.begin(Whose::tenant(chain.tenant)).await?;

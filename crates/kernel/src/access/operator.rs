@@ -195,7 +195,7 @@ impl Operator<PlatformAuditRead> {
     /// For the program itself, which carries the audit logs on without anybody asking. Only the
     /// server calls this: a lint refuses it elsewhere.
     pub fn for_upkeep(db: &Db) -> Self {
-        Self::mint(db, Actor::new("system", "audit"))
+        Self::mint(db, Actor::new("system", "audit"), None, None)
     }
 }
 

@@ -93,6 +93,7 @@ impl Person {
         self.authenticated_at
     }
 
+    /// When a second factor was last shown in this session, if one was.
     pub fn second_factor_at(&self) -> Option<OffsetDateTime> {
         self.second_factor_at
     }

@@ -63,32 +63,53 @@ impl Web {
         }
     }
 
+    /// Holds the token of a sign-in that is not finished. It is no session's name, so that nothing
+    /// but the end of that sign-in reads it.
+    fn pending_cookie_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-freehold_sign_in"
+        } else {
+            "freehold_sign_in"
+        }
+    }
+
     /// The `Set-Cookie` that gives a browser its session. It ends with the browser or with the
     /// session, whichever is first.
     pub fn cookie(&self, token: &Secret) -> Result<HeaderValue> {
-        let mut value =
-            HeaderValue::from_str(&self.set_cookie(token.expose(), "")).map_err(Error::internal)?;
-        value.set_sensitive(true);
-        Ok(value)
+        self.set_cookie(self.cookie_name(), token.expose(), "")
     }
 
     /// The `Set-Cookie` that takes it away.
     pub fn no_cookie(&self) -> Result<HeaderValue> {
-        HeaderValue::from_str(&self.set_cookie("", "; Max-Age=0")).map_err(Error::internal)
+        self.set_cookie(self.cookie_name(), "", "; Max-Age=0")
     }
 
-    fn set_cookie(&self, value: &str, more: &str) -> String {
+    /// The `Set-Cookie` of a sign-in that waits for more.
+    pub fn pending_cookie(&self, token: &Secret) -> Result<HeaderValue> {
+        self.set_cookie(self.pending_cookie_name(), token.expose(), "")
+    }
+
+    /// The `Set-Cookie` that takes that away.
+    pub fn no_pending_cookie(&self) -> Result<HeaderValue> {
+        self.set_cookie(self.pending_cookie_name(), "", "; Max-Age=0")
+    }
+
+    fn set_cookie(&self, name: &str, value: &str, more: &str) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
-        format!(
-            "{}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{more}",
-            self.cookie_name()
-        )
+        let text = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{more}");
+        let mut header = HeaderValue::from_str(&text).map_err(Error::internal)?;
+        header.set_sensitive(!value.is_empty());
+        Ok(header)
     }
 
     /// The token of the request's session cookie, once the request is known not to be another
     /// site's doing.
     pub(super) fn session_token<'a>(&self, parts: &'a Parts) -> Result<Option<&'a str>> {
-        let Some(token) = cookie(&parts.headers, self.cookie_name()) else {
+        self.token(parts, self.cookie_name())
+    }
+
+    fn token<'a>(&self, parts: &'a Parts, name: &str) -> Result<Option<&'a str>> {
+        let Some(token) = cookie(&parts.headers, name) else {
             return Ok(None);
         };
         self.require_same_origin(&parts.method, &parts.headers)?;
@@ -122,6 +143,23 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
             let (found, value) = pair.trim().split_once('=')?;
             (found == name && !value.is_empty()).then_some(value)
         })
+}
+
+/// The token of a sign-in that this browser has begun and not finished. Proves nothing: what it
+/// stands for is looked up by identity.
+#[derive(Debug)]
+pub struct PendingToken(pub Option<Secret>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PendingToken {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let Some(web) = parts.extensions.get::<Web>() else {
+            return Ok(Self(None));
+        };
+        let token = web.token(parts, web.pending_cookie_name())?;
+        Ok(Self(token.map(Secret::new)))
+    }
 }
 
 /// Where a request comes from, as it stands in audit entries and sessions. Proves nothing.

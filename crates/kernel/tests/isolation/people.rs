@@ -47,7 +47,8 @@ pub const RULES: &[(&str, &str)] = &[
          WHERE c.relnamespace = 'control'::regnamespace AND acl.grantee <> c.relowner
              AND acl.grantee <> 'freehold_identity'::regrole
              AND (c.oid IN (SELECT oid FROM owned) OR c.relname IN ('user', 'session', 'email_token',
-                 'attempt', 'account_audit', 'mail')
+                 'attempt', 'account_audit', 'mail', 'pending_sign_in', 'totp', 'recovery_code',
+                 'passkey', 'passkey_challenge')
                  OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
                      AND a.attname IN ('password_hash', 'token_sha256')))",
     ),
@@ -224,6 +225,11 @@ async fn no_other_role_reads_accounts() {
             "mail",
             "membership",
             "account_audit",
+            "pending_sign_in",
+            "totp",
+            "recovery_code",
+            "passkey",
+            "passkey_challenge",
         ] {
             let refused = outcome(&mut conn, &format!("SELECT * FROM control.{table}")).await;
             assert!(

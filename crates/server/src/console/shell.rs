@@ -15,7 +15,7 @@ pub fn bare(flashes: Vec<Flash>) -> Bare {
     Bare {
         product: PRODUCT.to_owned(),
         brand: Brand::default(),
-        home: "/".to_owned(),
+        home: "/app".to_owned(),
         theme: Theme::System,
         flashes,
     }
@@ -30,8 +30,7 @@ pub fn tenant_of(path: &str) -> Option<&str> {
 /// The shell for a path: the operator console below `/admin`, a tenant's below `/app/{tenant}`, and
 /// the person's own pages elsewhere.
 pub fn shell(around: &Surroundings, brand: Brand, path: &str, flashes: Vec<Flash>) -> Shell {
-    let place =
-        tenant_of(path).and_then(|slug| around.place(slug));
+    let place = tenant_of(path).and_then(|slug| around.place(slug));
     let is_staff_page = path == "/admin" || path.starts_with("/admin/");
     let sections = match (place, &around.platform_role) {
         (Some(place), _) => tenant_sections(place),
@@ -149,7 +148,7 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
                 'q',
                 Some("queue:read"),
             ),
-            (Icon::List, "Audit log", "/audit", 'a', Some("queue:read")),
+            (Icon::List, "Audit log", "/audit", 'a', Some("platform_audit:read")),
         ],
     ),
 ];
