@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use kernel::{Access, Db, Operator, access::Actor, db::Tenant, id::CorrelationId, permission::*};
 
 pub fn access(db: Db, tenant: Tenant, actor: Actor, correlation: CorrelationId) -> Access<CredentialsWrite> {
-    Access { db, tenant, actor, correlation, permission: PhantomData }
+    Access { db, tenant, actor, user: None, authority: panic!(), correlation, permission: PhantomData }
 }
 
 pub fn staff(db: Db, actor: Actor, correlation: CorrelationId) -> Operator<TenantsWrite> {
