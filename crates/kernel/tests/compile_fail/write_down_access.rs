@@ -9,7 +9,7 @@ pub fn access(db: Db, tenant: Tenant, actor: Actor, correlation: CorrelationId) 
 }
 
 pub fn staff(db: Db, actor: Actor, correlation: CorrelationId) -> Operator<TenantsWrite> {
-    Operator { db, actor, correlation, permission: PhantomData }
+    Operator { db, actor, role: None, staff: None, correlation, permission: PhantomData }
 }
 
 pub fn moved(access: Access<CredentialsRead>, tenant: Tenant) -> Access<CredentialsRead> {

@@ -182,6 +182,7 @@ mod tests {
             id: TenantId::from(uuid::Uuid::nil()),
             slug: "acme".to_owned(),
             status: TenantStatus::Active,
+            suspension: None,
             cell: CellId::from(uuid::Uuid::nil()),
             epoch: 1,
         }
