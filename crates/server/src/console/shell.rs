@@ -148,7 +148,13 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
                 'q',
                 Some("queue:read"),
             ),
-            (Icon::List, "Audit log", "/audit", 'a', Some("platform_audit:read")),
+            (
+                Icon::List,
+                "Audit log",
+                "/audit",
+                'a',
+                Some("platform_audit:read"),
+            ),
         ],
     ),
 ];

@@ -18,6 +18,7 @@ fn tenant() -> Tenant {
         id: TenantId::from(Uuid::nil()),
         slug: "acme".to_owned(),
         status: TenantStatus::Active,
+        suspension: None,
         cell: CellId::from(Uuid::nil()),
         epoch: 1,
     }
