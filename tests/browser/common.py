@@ -110,7 +110,7 @@ class Watch:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def says(self, text):
-        expect(self.page.get_by_text(text).first).to_be_visible()
+        expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
 
     def sign_in(self, email, password):
         """As far as the password goes."""

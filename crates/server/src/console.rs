@@ -136,7 +136,8 @@ impl Visit {
         response
     }
 
-    async fn document(self, state: &AppState, page: Page, response: Response) -> Response {
+    async fn document(mut self, state: &AppState, page: Page, response: Response) -> Response {
+        self.believe(&response);
         let nonce = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
         let around = self.surroundings(state).await;
         let flash = flash::read(self.headers(), state.web().is_secure());
@@ -162,6 +163,20 @@ impl Visit {
             headers.append(header::SET_COOKIE, flash::none(state.web().is_secure()));
         }
         Response::from_parts(parts, Body::from(markup.into_string()))
+    }
+
+    /// An answer that gives the session another token is itself a page of that session.
+    fn believe(&mut self, response: &Response) {
+        let pairs = response.headers().get_all(header::SET_COOKIE).iter();
+        let pairs: Vec<HeaderValue> = pairs
+            .filter_map(|set| set.to_str().ok()?.split(';').next()?.parse().ok())
+            .collect();
+        let headers = &mut self.parts.headers;
+        let before: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+        headers.remove(header::COOKIE);
+        for cookie in pairs.into_iter().chain(before) {
+            headers.append(header::COOKIE, cookie);
+        }
     }
 
     /// Whoever is signed in, and the brand of the tenant whose page it is. A page shows without its

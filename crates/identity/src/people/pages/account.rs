@@ -103,8 +103,8 @@ fn view(data: &Data<'_>) -> Markup {
         )
         .fact("Made", Moment::new(account.created_at, data.now).render());
     html! {
+        (PageHeader::new("Profile").about(html! { "Who you are in every account that you belong to." }))
         div.narrow.stack {
-            (PageHeader::new("Profile").about(html! { "Who you are in every account that you belong to." }))
             (Card::new(html! {
                 (facts)
                 @if !account.email_verified {

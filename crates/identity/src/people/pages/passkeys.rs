@@ -134,8 +134,8 @@ fn page(id: PasskeyId, title: &str, name: &str, wrong: &Wrong) -> Page {
     let form = FormView::post(of(id), field.render(), buttons).errors(wrong.list(&["name"]));
     let remove = format!("{}/remove", of(id));
     let body = html! {
+        (header(title))
         div.narrow.stack {
-            (header(title))
             (Card::new(form.render()).title("Name"))
             (Card::new(html! { div.form-buttons { (Button::danger("Remove the passkey").to(remove)) } })
                 .title("Remove").about("It signs you in no longer. Remove it from your device as well."))

@@ -75,8 +75,8 @@ fn page(data: &Data) -> Page {
 
 fn view(data: &Data) -> Markup {
     html! {
+        (PageHeader::new("Security").about(html! { "How you sign in, and where you are signed in." }))
         div.stack {
-            (PageHeader::new("Security").about(html! { "How you sign in, and where you are signed in." }))
             (second_factors(data))
             @if data.passkeys || !data.factors.passkeys.is_empty() { (passkeys(data)) }
             (password(data))
