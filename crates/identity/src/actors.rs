@@ -64,7 +64,10 @@ mod tests {
                 format!("user:{}", UserId::new()),
                 "A former account".to_owned(),
             ),
-            ("staff:operator_token".to_owned(), "Support staff".to_owned()),
+            (
+                "staff:operator_token".to_owned(),
+                "Support staff".to_owned(),
+            ),
             ("api_key:key_1".to_owned(), "API key key_1".to_owned()),
             ("webhook:twilio".to_owned(), "webhook:twilio".to_owned()),
         ] {

@@ -65,7 +65,11 @@ impl Refusal {
     /// taken.
     #[must_use]
     pub fn about(mut self, field: &str) -> Self {
-        for error in self.fields.iter_mut().filter(|error| error.field.is_empty()) {
+        for error in self
+            .fields
+            .iter_mut()
+            .filter(|error| error.field.is_empty())
+        {
             field.clone_into(&mut error.field);
         }
         self

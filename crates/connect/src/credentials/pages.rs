@@ -49,10 +49,7 @@ where
             "/app/{tenant}/credentials/new/{provider}",
             get(new::show).post(new::create),
         )
-        .route(
-            "/app/{tenant}/credentials/{credential}",
-            get(detail::show),
-        )
+        .route("/app/{tenant}/credentials/{credential}", get(detail::show))
         .route(
             "/app/{tenant}/credentials/{credential}/replace",
             get(change::show).post(change::replace),
@@ -88,8 +85,10 @@ async fn list(
         may_change: access.may_give(CredentialsWrite::NAME),
         now: OffsetDateTime::now_utc(),
     };
-    Ok(Page::new("Credentials", list_view(&view))
-        .command("Connect an account", access.tenant().href("/credentials/new")))
+    Ok(Page::new("Credentials", list_view(&view)).command(
+        "Connect an account",
+        access.tenant().href("/credentials/new"),
+    ))
 }
 
 struct ListPage<'a> {

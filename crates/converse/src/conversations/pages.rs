@@ -15,8 +15,8 @@ use maud::{Markup, Render, html};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Column, CursorPages, EmptyState, FilterBar, Icon, Moment, Page, PageHeader,
-    Table, Tone,
+    Badge, Button, Card, Column, CursorPages, EmptyState, FilterBar, Icon, Moment, Page,
+    PageHeader, Table, Tone,
 };
 
 use super::{Conversation, Filter, Preview};
@@ -75,9 +75,9 @@ impl Asked {
         let known = |name: &str| CHANNELS.into_iter().find(|known| known.as_str() == name);
         let channel = match self.channel.as_str() {
             "" => None,
-            name => Some(
-                known(name).ok_or_else(|| Error::field("channel", "is no channel there is"))?,
-            ),
+            name => {
+                Some(known(name).ok_or_else(|| Error::field("channel", "is no channel there is"))?)
+            }
         };
         Ok(Filter {
             channel,

@@ -16,7 +16,12 @@ pub struct Image {
 
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Image({}, {} bytes)", self.content_type, self.bytes.len())
+        write!(
+            f,
+            "Image({}, {} bytes)",
+            self.content_type,
+            self.bytes.len()
+        )
     }
 }
 

@@ -17,9 +17,7 @@ use kernel::{
     refusal::Refusal,
 };
 use maud::{Markup, Render, html};
-use ui::{
-    Button, Card, Checkbox, Facts, Field, Flash, Notice, Page, PageHeader, SeeOther, Tone,
-};
+use ui::{Button, Card, Checkbox, Facts, Field, Flash, Notice, Page, PageHeader, SeeOther, Tone};
 
 use super::{Image, Logo, change, href, image::LARGEST};
 use crate::configuration;
@@ -35,7 +33,9 @@ where
     Router::new()
         .route(
             "/app/{tenant}/branding",
-            get(show).post(save).layer(DefaultBodyLimit::max(FORM_LIMIT)),
+            get(show)
+                .post(save)
+                .layer(DefaultBodyLimit::max(FORM_LIMIT)),
         )
         .route("/app/{tenant}/branding/logo/{digest}", get(logo))
 }
@@ -221,7 +221,14 @@ async fn take(access: &Access<SettingsWrite>, entered: &Entered) -> Result<()> {
         .map_err(|_| Error::field("version", "must be the version that was seen"))?;
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());
     let colour = some(&entered.colour).filter(|_| entered.has_colour);
-    change(access, seen, some(&entered.company), colour, entered.logo()?).await?;
+    change(
+        access,
+        seen,
+        some(&entered.company),
+        colour,
+        entered.logo()?,
+    )
+    .await?;
     Ok(())
 }
 

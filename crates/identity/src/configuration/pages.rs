@@ -15,8 +15,8 @@ use kernel::{
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Confirm, CursorPages, EmptyState, Facts, Flash, Icon, Moment, Notice, Page,
-    PageHeader, SeeOther, Tabs, Timeline, Tone,
+    Badge, Button, Card, Confirm, CursorPages, EmptyState, Facts, Flash, Icon, Moment, Notice,
+    Page, PageHeader, SeeOther, Tabs, Timeline, Tone,
 };
 
 use super::{
@@ -114,8 +114,8 @@ fn form_view(
     let buttons = html! {
         (Button::primary("Save settings")) (Button::secondary("Discard changes").to(tenant.href(SETTINGS)))
     };
-    let form = ui::Form::post(tenant.href(SETTINGS), body, buttons)
-        .hidden("version", version.to_string());
+    let form =
+        ui::Form::post(tenant.href(SETTINGS), body, buttons).hidden("version", version.to_string());
     let form = match refusal {
         Some(refusal) => form.errors(refusal.all()),
         None => form,
@@ -230,7 +230,10 @@ async fn past(
         now: OffsetDateTime::now_utc(),
     };
     let pages = CursorPages::new(&at, past.next_cursor.as_deref(), past.data.len());
-    Ok(Page::new("History of the settings", history_view(&view, &pages)))
+    Ok(Page::new(
+        "History of the settings",
+        history_view(&view, &pages),
+    ))
 }
 
 struct HistoryPage<'a> {

@@ -18,8 +18,8 @@ use kernel::{
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Column, Confirm, CursorPages, EmptyState, Field, Flash, Icon, Moment, Page,
-    PageHeader, SeeOther, Table, Tone,
+    Badge, Button, Card, Column, Confirm, CursorPages, EmptyState, Field, Flash, Icon, Moment,
+    Page, PageHeader, SeeOther, Table, Tone,
 };
 
 use super::{InvitationView, NewInvitation};

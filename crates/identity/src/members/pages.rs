@@ -39,10 +39,7 @@ where
             get(ask_remove).post(remove),
         )
         .route("/app/{tenant}/membership", get(own))
-        .route(
-            "/app/{tenant}/membership/leave",
-            get(ask_leave).post(leave),
-        )
+        .route("/app/{tenant}/membership/leave", get(ask_leave).post(leave))
 }
 
 /// The two lists of the team.
@@ -211,7 +208,10 @@ fn view(data: &MemberPage<'_>) -> Markup {
         .fact("Joined", Moment::new(member.created_at, data.now).render())
         .fact("Let in by", html! { (data.let_in_by) })
         .fact("Account", state(member.disabled))
-        .fact("Id", Copyable::new("member id", member.id.to_string()).render());
+        .fact(
+            "Id",
+            Copyable::new("member id", member.id.to_string()).render(),
+        );
     let obstacle = data.obstacle();
     html! {
         (PageHeader::new(&member.name).crumb("Team", data.tenant.href("/team"))
@@ -378,10 +378,7 @@ async fn leave(person: Person, Path(slug): Path<String>) -> Result<SeeOther> {
         Err(error) => {
             error.refusal()?;
             let text = "You are the only owner. Make somebody else an owner first.";
-            (
-                tenant.href("/membership"),
-                Flash::new(Tone::Danger, text),
-            )
+            (tenant.href("/membership"), Flash::new(Tone::Danger, text))
         }
     };
     Ok(SeeOther::new(to).flash(flash))

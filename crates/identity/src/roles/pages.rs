@@ -10,8 +10,8 @@ use kernel::{
 };
 use maud::{Markup, Render, html};
 use ui::{
-    Badge, Button, Card, Checkbox, Column, Confirm, EmptyState, Field, Fieldset, Flash, Icon, Notice,
-    Page, PageHeader, SeeOther, Table, Tone,
+    Badge, Button, Card, Checkbox, Column, Confirm, EmptyState, Field, Fieldset, Flash, Icon,
+    Notice, Page, PageHeader, SeeOther, Table, Tone,
 };
 
 use super::{NewRole, RoleContent, RoleView, words};
@@ -39,7 +39,11 @@ async fn list(access: Access<RolesRead>) -> Result<Page> {
 }
 
 fn list_view(tenant: &Tenant, roles: &[RoleView], may_change: bool) -> Markup {
-    let new = || Button::primary("New role").icon(Icon::Plus).to(tenant.href("/roles/new"));
+    let new = || {
+        Button::primary("New role")
+            .icon(Icon::Plus)
+            .to(tenant.href("/roles/new"))
+    };
     let header = PageHeader::new("Roles").about(html! {
         "A role is a set of permissions. Who has it may do what it holds, from their next click on."
     });
@@ -143,7 +147,11 @@ async fn new(access: Access<RolesWrite>) -> Page {
     Page::new("New role", new_view(&access, &blank, None))
 }
 
-fn new_view(access: &Access<RolesWrite>, entered: &Entered<'_>, refusal: Option<&Refusal>) -> Markup {
+fn new_view(
+    access: &Access<RolesWrite>,
+    entered: &Entered<'_>,
+    refusal: Option<&Refusal>,
+) -> Markup {
     let tenant = access.tenant();
     let wrong = refusal.and_then(|refusal| refusal.of("name"));
     let body = html! {
@@ -191,10 +199,7 @@ async fn create(
     }
 }
 
-async fn show(
-    access: Access<RolesRead>,
-    Path((_, name)): Path<(String, String)>,
-) -> Result<Page> {
+async fn show(access: Access<RolesRead>, Path((_, name)): Path<(String, String)>) -> Result<Page> {
     let role = own_role(&access, &name).await?;
     let entered = Entered {
         name: &role.name,
@@ -224,7 +229,9 @@ fn role_view<P: Permission>(
     let beyond = role.permissions.iter().any(|name| !access.may_give(name));
     let obstacle = match (access.may_give(RolesWrite::NAME), beyond) {
         (false, _) => Some("Your role does not let you change roles"),
-        (true, true) => Some("This role holds permissions that yours does not, so you cannot change it"),
+        (true, true) => {
+            Some("This role holds permissions that yours does not, so you cannot change it")
+        }
         (true, false) => None,
     };
     let may = |name: &str| obstacle.is_none() && access.may_give(name);
@@ -335,12 +342,16 @@ async fn delete(
     match roles::remove(&access, &name).await {
         Ok(()) => {
             let flash = Flash::new(Tone::Success, format!("The role {name} is gone."));
-            Ok(Ok(SeeOther::new(access.tenant().href("/roles")).flash(flash)))
+            Ok(Ok(
+                SeeOther::new(access.tenant().href("/roles")).flash(flash)
+            ))
         }
         Err(error) => {
             let refusal = error.refusal()?;
             let body = question(access.tenant(), &name, Some(&refusal));
-            Ok(Err(Page::new("Delete a role", body).status(refusal.status())))
+            Ok(Err(
+                Page::new("Delete a role", body).status(refusal.status())
+            ))
         }
     }
 }

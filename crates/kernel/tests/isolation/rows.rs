@@ -163,10 +163,7 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
         "tenant_logo" => vec![
             (
                 "digest",
-                format!(
-                    "encode(sha256({}::text::bytea), 'hex')",
-                    own.text("logo")
-                ),
+                format!("encode(sha256({}::text::bytea), 'hex')", own.text("logo")),
             ),
             ("content_type", "'image/png'".into()),
             ("image", "'\\x00'".into()),

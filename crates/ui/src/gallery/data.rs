@@ -4,8 +4,9 @@ use maud::{Markup, Render, html};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Badge, BarChart, Button, Card, Checklist, CodeBlock, Column, Copyable, CursorPages, EmptyState, Facts,
-    FilterBar, Icon, LineChart, Moment, Query, ShownSecret, Sparkline, Stat, Table, Timeline, Tone,
+    Badge, BarChart, Button, Card, Checklist, CodeBlock, Column, Copyable, CursorPages, EmptyState,
+    Facts, FilterBar, Icon, LineChart, Moment, Query, ShownSecret, Sparkline, Stat, Table,
+    Timeline, Tone,
 };
 
 const DAYS: [&str; 14] = [
@@ -180,9 +181,24 @@ pub(super) fn lists(query: &Query, now: OffsetDateTime) -> Markup {
 
 fn set_up() -> Checklist {
     Checklist::new()
-        .step(true, "Connect an account", "At WhatsApp, Twilio or Telegram.", "#values")
-        .step(false, "Receive a webhook", "Enter the URL at the provider.", "#values")
-        .step(false, "Invite your team", "Each sees what their role lets them see.", "#forms")
+        .step(
+            true,
+            "Connect an account",
+            "At WhatsApp, Twilio or Telegram.",
+            "#values",
+        )
+        .step(
+            false,
+            "Receive a webhook",
+            "Enter the URL at the provider.",
+            "#values",
+        )
+        .step(
+            false,
+            "Invite your team",
+            "Each sees what their role lets them see.",
+            "#forms",
+        )
 }
 
 fn history(now: OffsetDateTime) -> Markup {

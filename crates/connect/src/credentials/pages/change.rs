@@ -10,9 +10,7 @@ use kernel::{
     refusal::Refusal,
 };
 use maud::{Markup, html};
-use ui::{
-    Button, Card, Confirm, Field, Flash, Page, PageHeader, SeeOther, Tone,
-};
+use ui::{Button, Card, Confirm, Field, Flash, Page, PageHeader, SeeOther, Tone};
 
 use super::{LIST, field, field_name, known, provider_name, values, with_errors};
 use crate::{
@@ -92,7 +90,9 @@ pub async fn replace(
     let credential = connect.credential_view(&access, id).await?;
     let provider = known(&connect, &credential.provider)?;
     let mut values = values(provider, &entered);
-    values.retain(|name, value| credential.fields.get(name).map(String::as_str) != Some(value.expose()));
+    values.retain(|name, value| {
+        credential.fields.get(name).map(String::as_str) != Some(value.expose())
+    });
     let grace = entered.get("grace").parse().ok();
     let known_grace = |seconds: &u32| GRACES.iter().any(|(known, _)| known == seconds);
     let rotation = Rotation {

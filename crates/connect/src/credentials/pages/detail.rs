@@ -12,8 +12,8 @@ use maud::{Markup, Render, html};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use ui::{
-    Badge, Button, Card, Column, Copyable, Facts, Flash, Moment, Notice, Page, PageHeader, SeeOther,
-    Table, Tone,
+    Badge, Button, Card, Column, Copyable, Facts, Flash, Moment, Notice, Page, PageHeader,
+    SeeOther, Table, Tone,
 };
 
 use super::{LIST, badge, masked, webhooks};
@@ -133,7 +133,10 @@ impl Detail<'_> {
         let credential = self.credential;
         let fields = credential.fields.iter();
         let facts = fields.fold(Facts::new(), |facts, (name, value)| {
-            facts.fact(self.label(name), Copyable::new(self.label(name), value).render())
+            facts.fact(
+                self.label(name),
+                Copyable::new(self.label(name), value).render(),
+            )
         });
         let last = self.state.and_then(|state| state.last_call.as_ref());
         let facts = facts
@@ -196,8 +199,7 @@ impl Detail<'_> {
 
     fn last4(&self, field: &str) -> Option<&str> {
         let mut secrets = self.credential.secrets.iter();
-        let secret =
-            secrets.find(|secret| secret.field == field && secret.slot == "current")?;
+        let secret = secrets.find(|secret| secret.field == field && secret.slot == "current")?;
         secret.last4.as_deref()
     }
 

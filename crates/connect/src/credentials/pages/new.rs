@@ -21,10 +21,7 @@ use crate::{
     credentials::NewCredential,
 };
 
-pub async fn choose(
-    access: Access<CredentialsWrite>,
-    State(connect): State<Connect>,
-) -> Page {
+pub async fn choose(access: Access<CredentialsWrite>, State(connect): State<Connect>) -> Page {
     let body = choice(access.tenant(), connect.catalogue());
     Page::new("Connect an account", body)
 }
@@ -71,7 +68,10 @@ pub async fn show(
         proposal: proposal()?,
         refusal: None,
     };
-    Ok(Page::new(format!("Connect {}", provider.name), form.render()))
+    Ok(Page::new(
+        format!("Connect {}", provider.name),
+        form.render(),
+    ))
 }
 
 pub async fn create(
@@ -135,7 +135,10 @@ impl NewForm<'_> {
     /// The field whose value the tenant makes up and enters at the provider as well.
     fn token_field(&self) -> Option<&str> {
         let webhook = self.provider.webhook.as_ref()?;
-        let tokens = webhook.handshake.iter().filter_map(|rule| rule.token.as_ref());
+        let tokens = webhook
+            .handshake
+            .iter()
+            .filter_map(|rule| rule.token.as_ref());
         tokens.map(|token| token.field.as_str()).next()
     }
 }

@@ -120,7 +120,10 @@ fn a_refused_form_keeps_what_is_no_secret() {
     let entered = Fields::from(vec![
         ("name".to_owned(), "second".to_owned()),
         ("values.waba_id".to_owned(), "not digits".to_owned()),
-        ("values.access_token".to_owned(), "planted-secret".to_owned()),
+        (
+            "values.access_token".to_owned(),
+            "planted-secret".to_owned(),
+        ),
         ("values.verify_token".to_owned(), "planted-token".to_owned()),
     ]);
     let error = Error::field("values.waba_id", "must be digits");
@@ -142,13 +145,7 @@ fn a_refused_form_keeps_what_is_no_secret() {
 fn replacing_shows_no_secret_and_asks_for_none() {
     let catalogue = Catalogue::builtin();
     let provider = catalogue.get("whatsapp").expect("in the catalogue");
-    let html = lines(change::form(
-        &tenant(),
-        provider,
-        &credential(),
-        None,
-        None,
-    ));
+    let html = lines(change::form(&tenant(), provider, &credential(), None, None));
     assert!(html.contains("value=\"123456789\""), "{html}");
     assert!(!html.contains("a1b2"), "{html}");
     // The choice of the grace is the only field that must be made.

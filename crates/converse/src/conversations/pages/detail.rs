@@ -98,9 +98,16 @@ pub async fn reply(
         .also::<ConversationsRead>()
         .ok_or(kernel::Error::Forbidden(ConversationsRead::NAME))?;
     let at = ui::Query::new(uri.path(), "");
-    page(&reading, id, &at, &PageQuery::default(), &draft, Some(&error))
-        .await
-        .map(Err)
+    page(
+        &reading,
+        id,
+        &at,
+        &PageQuery::default(),
+        &draft,
+        Some(&error),
+    )
+    .await
+    .map(Err)
 }
 
 /// What the page is made of.

@@ -4,9 +4,7 @@ use converse::activity::{Activity, Day};
 use kernel::db::Tenant;
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
-use ui::{
-    Button, Card, Checklist, EmptyState, Icon, LineChart, PageHeader, Sparkline, Stat, Tone,
-};
+use ui::{Button, Card, Checklist, EmptyState, Icon, LineChart, PageHeader, Sparkline, Stat, Tone};
 
 use super::Overview;
 
@@ -52,10 +50,7 @@ pub fn page(
 
 fn steps(tenant: &Tenant, overview: &Overview, may: impl Fn(&str) -> bool) -> Checklist {
     let mut steps = Checklist::new();
-    if let Some(figures) = overview
-        .credentials
-        .filter(|_| may("credentials:write"))
-    {
+    if let Some(figures) = overview.credentials.filter(|_| may("credentials:write")) {
         steps = steps
             .step(
                 figures.credentials > 0,
