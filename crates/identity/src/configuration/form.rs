@@ -122,9 +122,9 @@ pub fn field(setting: &Setting, values: &Values, refusal: Option<&Refusal>) -> M
     let entered = values.get(setting);
     match &setting.kind {
         Kind::Number { least, most, unit } => {
+            let (least, most) = (grouped(*least), grouped(*most));
             let hint = format!("{} From {least} to {most} {unit}.", setting.help);
-            let label = format!("{} ({unit})", setting.label);
-            Field::number(setting.key, label)
+            Field::number(setting.key, setting.label)
                 .value(entered)
                 .hint(hint)
                 .error(wrong)
@@ -148,6 +148,19 @@ pub fn field(setting: &Setting, values: &Values, refusal: Option<&Refusal>) -> M
             .error(wrong)
             .render(),
     }
+}
+
+/// With commas between the thousands.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
 }
 
 /// A value in words.
@@ -220,6 +233,18 @@ mod tests {
         assert!(!made.features.templates && made.features.media);
         assert_eq!(made.integrations.linear_team.as_deref(), Some("ENG"));
         assert_eq!(made.integrations.slack_channels, ["C024BE91L", "C024BE91M"]);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, shown) in [
+            (1, "1"),
+            (999, "999"),
+            (3650, "3,650"),
+            (10_000_000, "10,000,000"),
+        ] {
+            assert_eq!(grouped(number), shown);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod common;
 mod answer;
 mod objects;
 mod others;
+mod pages;
 mod permissions;
 mod routes;
 mod staff_pages;

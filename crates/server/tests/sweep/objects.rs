@@ -111,6 +111,9 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "POST /v1/invitations" => json!({ "email": "intruder@example.com", "role": "viewer" }),
         "POST /v1/roles" => json!({ "name": "intruder", "permissions": ["agents:read"] }),
         "PUT /v1/roles/{role}" => json!({ "permissions": ["jobs:read"] }),
+        "PUT /v1/config" => {
+            json!({ "version": 0, "configuration": { "branding": { "company": "intruder" } } })
+        }
         "POST /v1/api-keys" => {
             json!({ "name": "more", "mode": "test", "permissions": ["agents:read"] })
         }
