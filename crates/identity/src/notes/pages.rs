@@ -63,7 +63,7 @@ pub(crate) fn card(
                 @if note.edited_at.is_some() { " " span.muted { "(edited)" } }
             },
             Some(html! {
-                p.lines { (note.body) }
+                p { @for line in note.body.lines() { (line) br; } }
                 @if may_write {
                     div.actions {
                         @if is_own(note) { (Button::quiet("Edit").small().to(format!("{path}/edit"))) }
