@@ -14,6 +14,7 @@ pub mod operator_audit;
 pub mod people;
 pub mod quarantine;
 pub mod roles;
+pub mod surroundings;
 pub mod tenants;
 #[cfg(test)]
 mod testing;

@@ -225,8 +225,9 @@ impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
     }
 }
 
-/// The body of every error answer: `application/problem+json`.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+/// The body of every error answer: `application/problem+json`. It also stands among the response's
+/// extensions, from which the consoles make a page of it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
     /// Always `about:blank`; `code` is what to switch on.
     #[serde(rename = "type")]
@@ -263,7 +264,8 @@ impl IntoResponse for Error {
                 _ => Vec::new(),
             },
         };
-        let mut response = (status, Json(problem)).into_response();
+        let mut response = (status, Json(&problem)).into_response();
+        response.extensions_mut().insert(problem);
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -4,7 +4,7 @@
 use axum::{
     extract::{
         FromRequest, FromRequestParts, Request,
-        rejection::{JsonRejection, PathRejection, QueryRejection},
+        rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection},
     },
     http::request::Parts,
     response::{IntoResponse, Response},
@@ -59,6 +59,27 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+/// The fields of a page's form, URL-encoded.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        match axum::Form::from_request(request, state).await {
+            Ok(axum::Form(value)) => Ok(Self(value)),
+            Err(FormRejection::BytesRejection(cause)) if cause.status() == 413 => {
+                Err(Error::TooLarge { limit: BODY_LIMIT })
+            }
+            // Not the rejection's own text, which may quote what was typed.
+            Err(_) => Err(Error::invalid(
+                "the form lacks a field or has one that does not fit",
+            )),
+        }
     }
 }
 

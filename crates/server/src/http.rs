@@ -4,7 +4,7 @@ mod docs;
 mod health;
 mod layers;
 
-use axum::{Extension, Router, extract::FromRef, middleware};
+use axum::{Extension, Router, extract::FromRef, http::Uri, middleware, routing::get};
 use connect::Connect;
 use identity::people::People;
 use kernel::{
@@ -13,13 +13,15 @@ use kernel::{
     client::{self, TrustedProxies},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use time::OffsetDateTime;
 use tower_http::catch_panic::CatchPanicLayer;
+use ui::Page;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use health::Readiness;
 
-use crate::program::Program;
+use crate::{console, program::Program};
 
 /// What handlers can ask for.
 #[derive(Clone, Debug)]
@@ -52,6 +54,13 @@ impl AppState {
             readiness,
             metrics,
         })
+    }
+}
+
+impl AppState {
+    /// How browsers reach this server.
+    pub(crate) fn web(&self) -> &Web {
+        &self.web
     }
 }
 
@@ -92,6 +101,19 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(kernel::jobs::api::routes())
 }
 
+/// What people see: pages, and what pages are made of.
+fn pages() -> Router<AppState> {
+    Router::new()
+        .route("/ui", get(gallery))
+        .merge(ui::assets::routes())
+}
+
+/// Every component of the consoles in every state.
+async fn gallery(uri: Uri) -> Page {
+    let query = ui::Query::new("/ui", uri.query().unwrap_or_default());
+    ui::gallery::page(&query, OffsetDateTime::now_utc())
+}
+
 /// The OpenAPI document of the whole API.
 pub fn openapi() -> OpenApi {
     let mut document = api().into_openapi();
@@ -100,7 +122,7 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 7] = [
+pub const UNDOCUMENTED: [&str; 9] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -108,6 +130,8 @@ pub const UNDOCUMENTED: [&str; 7] = [
     "/docs/api",
     "/hooks/{tenant}/{provider}",
     "/hooks/{provider}",
+    "/ui",
+    "/assets/{version}/{name}",
 ];
 
 pub fn router(state: AppState) -> Router {
@@ -119,11 +143,19 @@ pub fn router(state: AppState) -> Router {
     .merge(connect::inbound::routes())
     .merge(health::routes())
     .merge(docs::routes(document))
+    .merge(pages())
     .fallback(layers::not_found)
     .method_not_allowed_fallback(layers::method_not_allowed)
-    .layer(Extension(state.web.clone()))
     .layer(CatchPanicLayer::custom(layers::panicked))
-    .layer(middleware::from_fn(layers::headers))
+    .layer(middleware::from_fn_with_state(
+        state.clone(),
+        console::frame,
+    ))
+    .layer(Extension(state.web.clone()))
+    .layer(middleware::from_fn_with_state(
+        state.clone(),
+        layers::headers,
+    ))
     .layer(middleware::from_fn(layers::correlate))
     .layer(middleware::from_fn_with_state(
         state.proxies.clone(),

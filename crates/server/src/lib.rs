@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod config;
+mod console;
 pub mod demo;
 pub mod http;
 pub mod logging;

@@ -42,6 +42,11 @@ impl Web {
         self.staff_second_factor
     }
 
+    /// Whether browsers reach the server by https.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// A cookie of the prefix is bound to this very host and to https (RFC 6265bis §4.1.3.2), so
     /// that no sibling domain can plant one; browsers refuse the prefix on plain http.
     fn cookie_name(&self) -> &'static str {

@@ -4,13 +4,15 @@
 use std::{any::Any, time::Instant};
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use kernel::{Error, id::CorrelationId, telemetry};
 use tracing::Instrument;
+
+use super::AppState;
 
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -42,7 +44,7 @@ pub async fn correlate(request: Request, next: Next) -> Response {
 }
 
 /// Headers for answers that are data: nothing in them may run, be framed, or be cached on the way.
-pub async fn headers(request: Request, next: Next) -> Response {
+pub async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let defaults = [
@@ -59,6 +61,11 @@ pub async fn headers(request: Request, next: Next) -> Response {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
+    }
+    // Browsers that came by https once come by it for the next year (RFC 6797).
+    if state.web().is_secure() {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
 }

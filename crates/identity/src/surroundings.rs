@@ -1,0 +1,81 @@
+//! What the consoles show around every page: who is signed in and where they may go.
+
+use kernel::{Result, access::Person, permission::Roles};
+
+/// A signed-in person as the consoles' frame shows them.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub name: String,
+    pub email: String,
+    pub email_verified: bool,
+    /// `administrator` or `support`, for staff.
+    pub platform_role: Option<String>,
+    /// The tenants that they belong to, by name.
+    pub places: Vec<Place>,
+}
+
+/// A tenant that somebody belongs to.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub slug: String,
+    pub name: String,
+    /// As in the tenant's lifecycle: `active`, `suspended` …
+    pub status: String,
+    pub role: String,
+    permissions: Vec<String>,
+}
+
+impl Place {
+    /// Whether the person's role there has a permission, so that the frame offers no page that would
+    /// refuse them. The page itself checks again.
+    pub fn grants(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|held| held == permission)
+    }
+}
+
+/// Reads them in one query.
+pub async fn surroundings(person: &Person) -> Result<Surroundings> {
+    let mut tx = person.begin().await?;
+    let rows = sqlx::query!(
+        r#"SELECT u.name, u.email_as_typed, u.email_verified_at IS NOT NULL AS "email_verified!",
+               u.platform_role, t.slug AS "slug?", t.name AS "tenant?", t.status AS "status?",
+               m.role AS "role?", r.permissions AS "permissions?"
+           FROM control.user u
+           LEFT JOIN control.membership m ON m.user_id = u.id
+           LEFT JOIN control.tenant t ON t.id = m.tenant_id
+           LEFT JOIN control.tenant_role r ON r.tenant_id = m.tenant_id AND r.name = m.role
+           WHERE u.id = $1 ORDER BY t.name, t.slug"#,
+        person.id().uuid()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    let mut rows = rows.into_iter().peekable();
+    let first = rows.peek().ok_or(kernel::Error::Unauthenticated)?;
+    let mut surroundings = Surroundings {
+        name: first.name.clone(),
+        email: first.email_as_typed.clone(),
+        email_verified: first.email_verified,
+        platform_role: first.platform_role.clone(),
+        places: Vec::new(),
+    };
+    for row in rows {
+        let (Some(slug), Some(name), Some(status), Some(role)) =
+            (row.slug, row.tenant, row.status, row.role)
+        else {
+            continue;
+        };
+        let permissions = match Roles::builtin().tenant(&role) {
+            Some(permissions) => permissions.to_vec(),
+            None => row.permissions.unwrap_or_default(),
+        };
+        surroundings.places.push(Place {
+            slug,
+            name,
+            status,
+            role,
+            permissions,
+        });
+    }
+    Ok(surroundings)
+}

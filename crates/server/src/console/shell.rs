@@ -1,0 +1,274 @@
+//! What the two consoles offer: navigation by permission, the person's menu, standing notices.
+
+use identity::surroundings::{Place, Surroundings};
+use kernel::permission::Roles;
+use ui::{
+    Banner, Bare, Brand, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher, SwitcherEntry,
+    Theme, Tone,
+};
+
+const PRODUCT: &str = "Freehold";
+
+pub fn bare(flashes: Vec<Flash>) -> Bare {
+    Bare {
+        product: PRODUCT.to_owned(),
+        brand: Brand::default(),
+        home: "/".to_owned(),
+        theme: Theme::System,
+        flashes,
+    }
+}
+
+/// The shell for a path: the operator console below `/admin`, a tenant's below `/app/{tenant}`, and
+/// the person's own pages elsewhere.
+pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
+    let place = path
+        .strip_prefix("/app/")
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|slug| around.places.iter().find(|place| place.slug == slug));
+    let is_staff_page = path == "/admin" || path.starts_with("/admin/");
+    let sections = match (place, &around.platform_role) {
+        (Some(place), _) => tenant_sections(place),
+        (None, Some(role)) if is_staff_page => staff_sections(role),
+        _ => own_sections(around),
+    };
+    Shell {
+        product: PRODUCT.to_owned(),
+        brand: Brand::default(),
+        home: place.map_or_else(
+            || if is_staff_page { "/admin" } else { "/app" }.to_owned(),
+            |place| format!("/app/{}", place.slug),
+        ),
+        sections,
+        path: path.to_owned(),
+        switcher: place.map(|place| switcher(around, place)),
+        person: person(around),
+        banners: banners(around, place),
+        flashes,
+        theme: Theme::System,
+    }
+}
+
+/// A page of the navigation: icon, label, address below the console's own, the letter after `g`, and
+/// the permission without which it is not offered.
+type Entry = (Icon, &'static str, &'static str, char, Option<&'static str>);
+
+const TENANT: [(Option<&str>, &[Entry]); 3] = [
+    (
+        None,
+        &[
+            (Icon::Home, "Overview", "", 'o', None),
+            (
+                Icon::Chat,
+                "Conversations",
+                "/conversations",
+                'c',
+                Some("conversations:read"),
+            ),
+        ],
+    ),
+    (
+        Some("Developers"),
+        &[
+            (
+                Icon::Plug,
+                "Credentials",
+                "/credentials",
+                'd',
+                Some("credentials:read"),
+            ),
+            (
+                Icon::Key,
+                "API keys",
+                "/api-keys",
+                'k',
+                Some("api_keys:read"),
+            ),
+        ],
+    ),
+    (
+        Some("Account"),
+        &[
+            (Icon::Users, "Team", "/team", 't', Some("members:read")),
+            (Icon::Shield, "Roles", "/roles", 'r', Some("roles:read")),
+            (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
+            (
+                Icon::Settings,
+                "Settings",
+                "/settings",
+                's',
+                Some("settings:read"),
+            ),
+            (
+                Icon::Brush,
+                "Branding",
+                "/branding",
+                'b',
+                Some("settings:read"),
+            ),
+        ],
+    ),
+];
+
+const STAFF: [(Option<&str>, &[Entry]); 2] = [
+    (
+        None,
+        &[
+            (Icon::Home, "Overview", "", 'o', Some("tenants:read")),
+            (
+                Icon::Building,
+                "Tenants",
+                "/tenants",
+                't',
+                Some("tenants:read"),
+            ),
+            (Icon::Users, "Users", "/users", 'u', Some("users:read")),
+        ],
+    ),
+    (
+        Some("Operations"),
+        &[
+            (Icon::Layers, "Jobs", "/jobs", 'j', Some("queue:read")),
+            (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
+        ],
+    ),
+];
+
+fn sections(
+    base: &str,
+    groups: &[(Option<&str>, &[Entry])],
+    grants: impl Fn(&str) -> bool,
+) -> Vec<NavSection> {
+    let item = |&(icon, label, path, key, _): &Entry| {
+        NavItem::new(icon, label, format!("{base}{path}")).key(key)
+    };
+    groups
+        .iter()
+        .map(|(title, entries)| NavSection {
+            title: title.map(str::to_owned),
+            items: entries
+                .iter()
+                .filter(|(.., permission)| permission.is_none_or(&grants))
+                .map(item)
+                .collect(),
+        })
+        .filter(|section| !section.items.is_empty())
+        .collect()
+}
+
+fn tenant_sections(place: &Place) -> Vec<NavSection> {
+    sections(&format!("/app/{}", place.slug), &TENANT, |permission| {
+        place.grants(permission)
+    })
+}
+
+fn staff_sections(role: &str) -> Vec<NavSection> {
+    sections("/admin", &STAFF, |permission| {
+        Roles::builtin().platform_grants(role, permission)
+    })
+}
+
+/// Outside any tenant: where somebody may go, and their own account.
+fn own_sections(around: &Surroundings) -> Vec<NavSection> {
+    let place =
+        |place: &Place| NavItem::new(Icon::Building, &place.name, format!("/app/{}", place.slug));
+    let mut sections = vec![NavSection {
+        title: None,
+        items: vec![
+            NavItem::new(Icon::Home, "Your accounts", "/app").key('o'),
+            NavItem::new(Icon::User, "Profile", "/account").key('p'),
+            NavItem::new(Icon::Lock, "Security", "/account/security").key('s'),
+        ],
+    }];
+    if !around.places.is_empty() {
+        sections.push(NavSection {
+            title: Some("Go to".to_owned()),
+            items: around.places.iter().map(place).collect(),
+        });
+    }
+    sections
+}
+
+fn switcher(around: &Surroundings, current: &Place) -> Switcher {
+    let entry = |place: &Place| SwitcherEntry {
+        name: place.name.clone(),
+        detail: place.role.clone(),
+        href: format!("/app/{}", place.slug),
+        is_current: place.slug == current.slug,
+    };
+    Switcher {
+        current: current.name.clone(),
+        entries: around.places.iter().map(entry).collect(),
+    }
+}
+
+fn person(around: &Surroundings) -> Person {
+    let mut links = vec![
+        ("Profile".to_owned(), "/account".to_owned()),
+        ("Security".to_owned(), "/account/security".to_owned()),
+    ];
+    if around.platform_role.is_some() {
+        links.push(("Operator console".to_owned(), "/admin".to_owned()));
+    }
+    if !around.places.is_empty() {
+        links.push(("Your accounts".to_owned(), "/app".to_owned()));
+    }
+    Person {
+        name: around.name.clone(),
+        email: around.email.clone(),
+        links,
+        sign_out: "/sign-out".to_owned(),
+    }
+}
+
+fn banners(around: &Surroundings, place: Option<&Place>) -> Vec<Banner> {
+    let mut banners = Vec::new();
+    if let Some(place) = place
+        && place.status != "active"
+    {
+        let text = format!(
+            "{} is {}. Nothing can be changed here.",
+            place.name, place.status
+        );
+        banners.push(Banner::new(Tone::Warning, text));
+    }
+    if !around.email_verified {
+        let text = format!(
+            "We sent a link to {}. Follow it to confirm the address.",
+            around.email
+        );
+        banners.push(Banner::new(Tone::Info, text));
+    }
+    banners
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::permission::{PLATFORM, TENANT as TENANT_PERMISSIONS};
+
+    use super::*;
+
+    #[test]
+    fn navigation_asks_for_permissions_that_exist() {
+        for (groups, permissions) in [(&TENANT[..], TENANT_PERMISSIONS), (&STAFF[..], PLATFORM)] {
+            let entries = groups.iter().flat_map(|(_, entries)| *entries);
+            for permission in entries.filter_map(|entry| entry.4) {
+                assert!(permissions.contains(&permission), "{permission}");
+            }
+        }
+    }
+
+    #[test]
+    fn letters_are_not_given_twice() {
+        for groups in [&TENANT[..], &STAFF[..]] {
+            let mut keys: Vec<char> = groups
+                .iter()
+                .flat_map(|(_, e)| e.iter().map(|e| e.3))
+                .collect();
+            keys.sort_unstable();
+            let count = keys.len();
+            keys.dedup();
+            assert_eq!(keys.len(), count);
+        }
+    }
+}
