@@ -45,11 +45,7 @@ const PROGRAM: &[Rule] = &[
             "reset role",
             "session authorization",
         ],
-        // A membership has a column of that name.
-        allowed: &[
-            "crates/identity/src/invitations.rs",
-            "crates/identity/src/members.rs",
-        ],
+        allowed: &[],
     },
     Rule {
         name: "nothing turns row-level security off",
