@@ -30,6 +30,11 @@ const GROUPS: &[(&str, &[Words])] = &[
     (
         "Account",
         &[
+            ("audit:read", "Read and export the audit log"),
+            (
+                "impersonations:read",
+                "See when staff looked at the account",
+            ),
             ("members:read", "See the team"),
             ("members:write", "Invite people and change the team"),
             ("roles:read", "See roles"),

@@ -174,14 +174,16 @@ async fn whatever_ends_it_ends_it_at_once() {
 
     // The tenant's standing, which other nodes learn within the directory's seconds.
     let token = issued(&app).await;
-    let reason = Some(json!({ "reason": "unpaid" }));
-    app.staff("POST", "/admin/v1/tenants/acme/suspend", reason.clone())
+    let abuse = Some(json!({ "kind": "abuse", "note": "sends spam" }));
+    let (suspended, _) = app
+        .staff("POST", "/admin/v1/tenants/acme/suspend", abuse)
         .await;
+    assert_eq!(suspended, 200);
     assert_eq!(status(&app, &token).await, 403);
     let (code, problem) = refreshed(&app, &token["refresh_token"]).await;
     assert_eq!((code, &problem["code"]), (403, &json!("tenant_inactive")));
     assert_eq!(ask(&app, PASSWORD, "acme").await.0, 403);
-    app.staff("POST", "/admin/v1/tenants/acme/activate", reason)
+    app.staff("POST", "/admin/v1/tenants/acme/activate", None)
         .await;
     assert_eq!(status(&app, &token).await, 200);
     let (code, token) = refreshed(&app, &token["refresh_token"]).await;

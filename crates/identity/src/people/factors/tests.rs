@@ -77,7 +77,12 @@ async fn enrolled(app: &App) -> Enrolled {
 
 /// A browser whose sign-in waits.
 async fn waiting(app: &App) -> Browser<'_> {
-    let browser = app.browser();
+    waiting_from(app, "192.0.2.1").await
+}
+
+async fn waiting_from<'a>(app: &'a App, address: &str) -> Browser<'a> {
+    let mut browser = app.browser();
+    browser.address = address.to_owned();
     let (status, answer) = browser.try_sign_in(ADA, PASSWORD).await;
     assert_eq!(
         (status.as_u16(), &answer["code"]),
@@ -161,8 +166,8 @@ async fn racing_gives_no_guess_more() {
     let answers = join_all(guesses).await;
     let looked_at = answers.iter().filter(|status| **status == 401).count();
     assert_eq!(looked_at, 5, "{answers:?}");
-    // Knowing the password does not end the pause.
-    let again = waiting(&app).await;
+    // Knowing the password does not end the pause, and neither does another network.
+    let again = waiting_from(&app, "192.0.2.2").await;
     let code = totp::code_at(&ada.secret, ada.step + 1);
     assert_eq!(show(&again, &code).await, 429);
 }
