@@ -375,9 +375,13 @@ async fn a_revoked_key_is_refused_at_once() {
     let node = TestNode::start().await;
     node.bare_tenant("acme").await;
     let admin = node
-        .api_key("acme", &["api_keys:read", "api_keys:write"])
+        .api_key(
+            "acme",
+            &["api_keys:read", "api_keys:write", "conversations:read"],
+        )
         .await;
-    let new = json!({ "name": "short-lived", "mode": "test", "role": "viewer" });
+    let new = json!({ "name": "short-lived", "mode": "test",
+        "permissions": ["conversations:read"] });
     let (status, issued) = node.post("/v1/api-keys", &admin, &new).await;
     assert_eq!(status, 201, "{issued}");
     let key = Secret::new(issued["key"].as_str().expect("the key"));
