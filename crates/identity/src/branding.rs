@@ -97,3 +97,13 @@ async fn store(tx: &mut Tx, image: &Image) -> Result<String> {
     .await?;
     Ok(digest)
 }
+
+/// Changes the logo alone.
+#[cfg(test)]
+pub async fn change_logo(
+    access: &Access<SettingsWrite>,
+    seen: i64,
+    image: Image,
+) -> Result<Version> {
+    change(access, seen, None, None, Logo::Replace(image)).await
+}

@@ -4,6 +4,8 @@
 pub mod api;
 mod form;
 pub mod pages;
+#[cfg(test)]
+mod tests;
 
 use kernel::{
     Access, Error, Result, Tx,
