@@ -331,9 +331,9 @@ mod tests {
              FROM cell.tenancy, unnest(ARRAY[200, 500]) AS s;
              INSERT INTO cell.inbound_event (tenant_id, id, provider, dedup_key, event_kind, received_at,
                  url, headers, body, verdict, correlation_id)
-             SELECT tenant_id, ('01ffffff' || substr(gen_random_uuid()::text, 9))::uuid, 'twilio', d, 'k',
-                 now() - (d || ' days')::interval, 'u', '{}', '', 'v', gen_random_uuid()
-             FROM cell.tenancy, unnest(ARRAY['0', '1', '1']) AS d",
+             SELECT tenant_id, ('01ffffff' || substr(gen_random_uuid()::text, 9))::uuid, 'twilio', d::text, 'k',
+                 now() - (least(d, 1) || ' days')::interval, 'u', '{}', '', 'v', gen_random_uuid()
+             FROM cell.tenancy, generate_series(0, 2) AS d",
         )
         .await;
         let overview = read(&app.operator(), OffsetDateTime::now_utc())

@@ -161,16 +161,16 @@ fn view(query: &Query, page: &page::Page<ImpersonationView>, now: OffsetDateTime
                 html! {
                     @match one.ended_at {
                         Some(at) => (Moment::new(at, now)),
-                        None => { (Badge::status(Tone::Info, "Goes on")) " until " (Moment::new(one.expires_at, now)) },
+                        None => { (Badge::status(Tone::Info, "Goes on")) " ends " (Moment::new(one.expires_at, now)) },
                     }
                 },
             ])
         },
     );
     html! {
-        div.stack {
-            (PageHeader::new("Staff access")
+        (PageHeader::new("Staff access")
                 .about(html! { "When our staff looked at your account from within. They never see secrets." }))
+        div.stack {
             (Card::new(html! { (table) }).flush().footer(html! {
                 (CursorPages::new(query, page.next_cursor.as_deref(), page.data.len()))
             }))

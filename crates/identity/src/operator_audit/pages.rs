@@ -96,9 +96,9 @@ fn view(query: &Query, page: &page::Page<OperatorAuditView>, now: OffsetDateTime
         },
     );
     html! {
+        (PageHeader::new("Audit log").about(html! { "What staff did across tenants, newest first." }))
         div.stack {
-            (PageHeader::new("Audit log").about(html! { "What staff did across tenants, newest first." }))
-            (Card::new(html! {
+            div {
                 (FilterBar::new(query)
                     .search("tenant", "Tenant's slug or id")
                     .choice("action", "Area", AREAS)
@@ -106,10 +106,10 @@ fn view(query: &Query, page: &page::Page<OperatorAuditView>, now: OffsetDateTime
                 @if let Some(actor) = query.get("actor") {
                     p.filter-bar { "Only by " code { (actor) } " " a href=(query.without("actor").without("cursor").href()) { "by anybody" } }
                 }
-                (table)
-            }).flush().footer(html! {
+                (Card::new(html! { (table) }).flush().footer(html! {
                 (CursorPages::new(query, page.next_cursor.as_deref(), page.data.len()))
             }))
+            }
         }
     }
 }

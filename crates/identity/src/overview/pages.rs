@@ -38,8 +38,8 @@ fn as_float(value: i64) -> f64 {
 
 pub(crate) fn view(overview: &Overview, now: OffsetDateTime) -> Markup {
     html! {
+        (PageHeader::new("Overview"))
         div.stack {
-            (PageHeader::new("Overview"))
             (tiles(overview, now))
             (charts(&overview.days))
             (Card::new(health(overview, now)).title("Health").flush())

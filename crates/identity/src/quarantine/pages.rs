@@ -63,10 +63,10 @@ fn view(query: &Query, page: &page::Page<QuarantinedView>, now: OffsetDateTime) 
         },
     );
     html! {
-        div.stack {
-            (PageHeader::new("Quarantine").about(html! {
+        (PageHeader::new("Quarantine").about(html! {
                 "Signed webhooks that named somebody else's accounts. Their bodies belong to a tenant that could not be established, so nobody is shown them."
             }))
+        div.stack {
             (Card::new(html! { (table) }).flush().footer(html! {
                 (CursorPages::new(query, page.next_cursor.as_deref(), page.data.len()))
             }))

@@ -80,8 +80,8 @@ fn view(
             tabs.tab(label, of(state))
         });
     html! {
+        (PageHeader::new("Jobs"))
         div.stack {
-            (PageHeader::new("Jobs"))
             div.tiles {
                 (Stat::new("Waiting", sum(|lane| lane.ready)))
                 (Stat::new("Running", sum(|lane| lane.running)))
@@ -90,6 +90,7 @@ fn view(
             }
             (Card::new(lanes(found, now)).title("By tenant")
                 .about("Those with most waiting first. A held lane's jobs wait for its tenant.").flush())
+            div {
             (tabs)
             @if let Some(tenant) = query.get("tenant") {
                 p { "Only of " code { (tenant) } ". " a href=(query.without("tenant").without("cursor").href()) { "Of all tenants" } }
@@ -97,6 +98,7 @@ fn view(
             (Card::new(jobs(found, state, may_replay, now)).flush().footer(html! {
                 (CursorPages::new(query, found.jobs.next_cursor.as_deref(), found.jobs.data.len()))
             }))
+            }
         }
     }
 }

@@ -162,17 +162,17 @@ fn list_view(
         header
     };
     html! {
+        (header)
         div.stack {
-            (header)
-            (Card::new(html! {
+            div {
                 (FilterBar::new(query)
                     .search("q", "Name or slug")
                     .choice("status", "Status", STATUSES.map(|(status, label)| (status.as_str(), label)))
                     .choice("plan", "Plan", plans.iter().map(|plan| (plan.as_str(), plan.as_str()))))
-                (table)
-            }).flush().footer(html! {
+                (Card::new(html! { (table) }).flush().footer(html! {
                 (CursorPages::new(query, page.next_cursor.as_deref(), page.data.len()))
             }))
+            }
         }
     }
 }

@@ -98,17 +98,17 @@ fn list_view(query: &Query, page: &page::Page<UserView>, now: OffsetDateTime) ->
         },
     );
     html! {
+        (PageHeader::new("Users"))
         div.stack {
-            (PageHeader::new("Users"))
-            (Card::new(html! {
+            div {
                 (FilterBar::new(query)
                     .search("q", "Name or e-mail")
                     .choice("status", "Status", [("active", "Active"), ("disabled", "Disabled")])
                     .choice("role", "Staff", [("administrator", "Administrators"), ("support", "Support")]))
-                (table)
-            }).flush().footer(html! {
+                (Card::new(html! { (table) }).flush().footer(html! {
                 (CursorPages::new(query, page.next_cursor.as_deref(), page.data.len()))
             }))
+            }
         }
     }
 }
@@ -195,11 +195,11 @@ fn view(detail: &UserDetail, may_write: bool, now: OffsetDateTime) -> Markup {
         },
     );
     html! {
-        div.stack {
-            (PageHeader::new(&user.name).crumb("Users", LIST)
+        (PageHeader::new(&user.name).crumb("Users", LIST)
                 .about(html! { (Copyable::new("user id", user.id.to_string())) })
                 .beside(html! { (state(user)) })
                 .actions(actions))
+        div.stack {
             div.columns {
                 (Card::new(facts.render()).title("Facts"))
                 (Card::new(table.render()).title("Tenants").flush())

@@ -57,12 +57,12 @@ pub(super) async fn show(
 pub(super) fn view(detail: &TenantDetail, may: May, notes: Markup, now: OffsetDateTime) -> Markup {
     let tenant = &detail.tenant;
     html! {
-        div.stack {
-            (PageHeader::new(&tenant.name)
+        (PageHeader::new(&tenant.name)
                 .crumb("Tenants", LIST)
                 .about(html! { (Copyable::new("tenant id", tenant.id.to_string())) })
                 .beside(html! { (standing(tenant.status, tenant.suspension)) })
                 .actions(actions(tenant, may)))
+        div.stack {
             div.tiles {
                 (Stat::new("Conversations", number(detail.conversations)))
                 (Stat::new("Credentials", number(detail.credentials)))
