@@ -67,6 +67,39 @@ pub async fn list(
     Ok(page)
 }
 
+/// The macros check whole statements, so that what is said with and without a condition are two.
+macro_rules! page_of {
+    ($tx:ident, $filter:ident, $after:ident, $limit:ident, $which:tt) => {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, at, actor, action, tenant_id, detail, correlation_id
+             FROM control.operator_audit
+             WHERE ($1::uuid IS NULL OR id < $1) AND ($3::uuid IS NULL OR tenant_id = $3)
+                 AND ($4::text IS NULL OR actor = $4)
+                 AND ($5::text IS NULL OR starts_with(action, $5)) "
+                + $which
+                + " ORDER BY id DESC LIMIT $2",
+            $after.map(AuditEntryId::uuid),
+            $limit + 1,
+            $filter.tenant.map(TenantId::uuid),
+            $filter.actor.as_deref(),
+            $filter.action.as_deref()
+        )
+        .fetch_all($tx.conn())
+        .await?
+    };
+}
+
+struct Row {
+    id: uuid::Uuid,
+    at: OffsetDateTime,
+    actor: String,
+    action: String,
+    tenant_id: Option<uuid::Uuid>,
+    detail: Value,
+    correlation_id: uuid::Uuid,
+}
+
 /// A page of acts, from a transaction whose own entry is written.
 pub(crate) async fn read(
     tx: &mut OperatorTx,
@@ -74,22 +107,12 @@ pub(crate) async fn read(
     query: &PageQuery,
 ) -> Result<Page<OperatorAuditView>> {
     let (limit, after) = (query.limit()?, query.after::<AuditEntryId>()?);
-    let rows = sqlx::query!(
-        "SELECT id, at, actor, action, tenant_id, detail, correlation_id
-         FROM control.operator_audit
-         WHERE ($1::uuid IS NULL OR id < $1) AND ($3::uuid IS NULL OR tenant_id = $3)
-             AND ($4::text IS NULL OR actor = $4) AND ($5::text IS NULL OR starts_with(action, $5))
-             AND ($6 OR action !~ '(viewed|listed)$')
-         ORDER BY id DESC LIMIT $2",
-        after.map(AuditEntryId::uuid),
-        limit + 1,
-        filter.tenant.map(TenantId::uuid),
-        filter.actor.as_deref(),
-        filter.action.as_deref(),
-        filter.reading.unwrap_or(false)
-    )
-    .fetch_all(tx.conn())
-    .await?;
+    let rows = if filter.reading.unwrap_or(false) {
+        page_of!(tx, filter, after, limit, "")
+    } else {
+        // In the words of the index that holds these alone.
+        page_of!(tx, filter, after, limit, "AND action !~ '(viewed|listed)$'")
+    };
     let views = rows
         .into_iter()
         .map(|row| OperatorAuditView {
