@@ -71,6 +71,7 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("role", role),
         ("job", id(&first("/v1/jobs").await)),
         ("provider", "twilio".to_owned()),
+        ("entry", id(&first("/v1/audit").await)),
     ]
     .into()
 }
