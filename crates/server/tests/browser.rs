@@ -31,7 +31,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { account }
+scripts! { account customer keys staff }
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../tests/browser"]
@@ -127,6 +127,7 @@ async fn drive(script: &str) {
         .arg(format!("{}/_sandbox/mail", demo.sandbox))
         .arg(accounts.path())
         .env("CHROMIUM", chromium)
+        .env("FREEHOLD", env!("CARGO_BIN_EXE_freehold"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .kill_on_drop(true)
         .output();
