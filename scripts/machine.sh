@@ -85,3 +85,12 @@ ensure_postgres() {
     [ -n "$(postgres_bin)" ] ||
         fail 'the system offers no Postgres of version 15 or newer: install one (https://www.postgresql.org/download/) and set FREEHOLD_PG_BIN to the folder that holds initdb'
 }
+
+# The browser that tests drive: Playwright's Python package brings none.
+ensure_chromium() {
+    local name
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        has "$name" && return
+    done
+    install_packages 'tests drive the consoles in a real browser' chromium chromium chromium
+}

@@ -117,6 +117,16 @@ pub fn parent(pid: u32) -> anyhow::Result<u32> {
     Ok(parent.context("a stat line has a parent")?.parse()?)
 }
 
+/// The private server's first process, from the file that Postgres keeps in its folder.
+pub fn postmaster(data: &Path) -> anyhow::Result<u32> {
+    let text = std::fs::read_to_string(data.join("postgres/postmaster.pid"))?;
+    let first = text
+        .lines()
+        .next()
+        .context("the file begins with the pid")?;
+    Ok(first.trim().parse()?)
+}
+
 /// A process and its children.
 pub fn family(pid: u32) -> anyhow::Result<Vec<u32>> {
     let mut family = vec![pid];

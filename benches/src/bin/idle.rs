@@ -7,7 +7,6 @@
 )]
 
 use std::{
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -46,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
         tenants.len(),
         begun.elapsed().as_secs_f64()
     );
-    let postmaster = postmaster(folder.path())?;
+    let postmaster = node::postmaster(folder.path())?;
     let used = node.processor_time()?;
     tokio::time::sleep(Duration::from_secs(arguments.seconds)).await;
     let idle = node.processor_time()? - used;
@@ -61,16 +60,6 @@ async fn main() -> anyhow::Result<()> {
     let what = format!("after {} webhooks", arguments.deliveries);
     show(&what, node.pid, postmaster)?;
     node.stop().await
-}
-
-/// The private server's first process, from the file that Postgres keeps in its folder.
-fn postmaster(data: &Path) -> anyhow::Result<u32> {
-    let text = std::fs::read_to_string(data.join("postgres/postmaster.pid"))?;
-    let first = text
-        .lines()
-        .next()
-        .context("the file begins with the pid")?;
-    Ok(first.trim().parse()?)
 }
 
 fn show(when: &str, freehold: u32, postmaster: u32) -> anyhow::Result<()> {

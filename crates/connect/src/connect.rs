@@ -38,7 +38,7 @@ pub struct Connect(Arc<Shared>);
 struct Shared {
     catalogue: Catalogue,
     settings: Settings,
-    keys: KeyProvider,
+    keys: Arc<KeyProvider>,
     data_keys: DataKeyCache,
     accounts: Accounts,
     http: reqwest::Client,
@@ -51,7 +51,11 @@ impl fmt::Debug for Connect {
 }
 
 impl Connect {
-    pub fn new(catalogue: Catalogue, keys: KeyProvider, settings: Settings) -> Result<Self> {
+    pub fn new(
+        catalogue: Catalogue,
+        keys: impl Into<Arc<KeyProvider>>,
+        settings: Settings,
+    ) -> Result<Self> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
             .timeout(CALL_TIMEOUT)
@@ -63,7 +67,7 @@ impl Connect {
         Ok(Self(Arc::new(Shared {
             catalogue,
             settings,
-            keys,
+            keys: keys.into(),
             data_keys: DataKeyCache::new(),
             accounts: Accounts::new(),
             http,
@@ -98,6 +102,11 @@ impl Connect {
 
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Where a provider is to send a tenant's webhooks.
+    pub(crate) fn hook_url(&self, slug: &str, provider: &str) -> String {
+        format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
     }
 
     pub(crate) fn keys(&self) -> &KeyProvider {

@@ -3,6 +3,8 @@
 
 mod api;
 mod model;
+pub mod pages;
+pub mod state;
 mod store;
 
 pub use api::routes;

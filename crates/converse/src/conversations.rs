@@ -1,7 +1,12 @@
 //! Conversations: what one contact and one account of the tenant's say to each other, in order.
-//! Opening and locking them is here; the API is in `api`.
+//! Opening and locking them is here; reading them is in `read`, over the API in `api`, in the console
+//! in `pages`.
 
 pub mod api;
+pub mod pages;
+mod read;
+
+pub use read::{Conversation, Filter, Party, Preview, find, list, messages};
 
 use kernel::{
     Error, Result, Tx,

@@ -7,6 +7,7 @@
 //! with what is not decided here: a message is announced by `MessageReceived`, and answers come as
 //! `ReplyReady`. Verifying webhooks and opening credentials belong to `connect`.
 
+pub mod activity;
 pub mod channels;
 pub mod contacts;
 pub mod conversations;
@@ -18,7 +19,7 @@ mod tests;
 pub mod text;
 pub mod traces;
 
-use axum::extract::FromRef;
+use axum::{Router, extract::FromRef};
 use connect::Connect;
 use kernel::{
     Access, Db,
@@ -68,4 +69,13 @@ where
         .merge(messages::api::routes())
         .merge(contacts::routes())
         .merge(traces::routes())
+}
+
+/// The tenants' console: the conversations.
+pub fn pages<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Db: FromRef<S>,
+{
+    conversations::pages::pages()
 }

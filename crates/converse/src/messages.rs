@@ -42,8 +42,8 @@ words! {
 }
 
 words! {
-    /// Who wrote a message: the contact, an agent, or a program by the API.
-    Author { Contact => "contact", Agent => "agent", Api => "api" }
+    /// Who wrote a message: the contact, an agent, a program by the API, or a person in the console.
+    Author { Contact => "contact", Agent => "agent", Api => "api", Person => "person" }
 }
 
 words! {

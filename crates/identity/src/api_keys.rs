@@ -1,20 +1,23 @@
-//! A tenant's API keys: issuing, listing, revoking. How a key is formed and checked lives in
+//! A tenant's API keys: issuing, listing, revoking; [`rotate`], what they are used for ([`usage`]),
+//! the [`prefix`] that they begin with, and [`leaks`]. How a key is formed and checked lives in
 //! `kernel::access::api_key`.
 //!
 //! A key's text leaves this module once, in the answer that issues it; what stays is the hash of
 //! its secret part. Every request reads the key's row anew, so a revocation holds from the next
 //! request on, on every node.
 //!
-//! **`api_keys:write` is as strong as the owner's role.** Who holds it may issue a key with any
-//! permission of the tenant's API, whether or not the caller's own key carries it: an access
-//! proves the one permission that its handler asked for and knows of no other. The built-in roles
-//! therefore give it to owners and administrators alone. No key can carry the permissions that
-//! only the program holds (`kernel::permission::INTERNAL`) or those of the platform.
+//! Nobody issues or rotates a key that may do what they themselves may not. No key can carry the
+//! permissions that only the program holds (`kernel::permission::INTERNAL`) or those of the platform.
 
 mod api;
 mod grant;
+pub mod leaks;
+pub mod pages;
+pub mod prefix;
+mod rotate;
 #[cfg(test)]
 mod tests;
+pub mod usage;
 
 use std::fmt;
 
@@ -25,18 +28,16 @@ use kernel::{
     audit::Act,
     id::ApiKeyId,
     page::{Page, PageQuery},
-    permission::{ApiKeysRead, ApiKeysWrite},
+    permission::{ApiKeysRead, ApiKeysWrite, Permission},
     secret::Secret,
 };
+pub use rotate::{Rotation, rotate};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::input;
-
-/// What keys begin with, so that people and scanners see whose they are.
-const PREFIX: &str = "fh";
+use crate::{input, roles::require_held};
 
 /// A key to issue.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -80,6 +81,16 @@ pub struct ApiKeyView {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revoked_at: Option<OffsetDateTime>,
+    /// Until when the secret that the last rotation replaced is still taken.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub previous_until: Option<OffsetDateTime>,
+    /// When it was last used; seconds late.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_used_at: Option<OffsetDateTime>,
+    /// From where.
+    pub last_used_ip: Option<String>,
 }
 
 /// A key that was just issued, with its text.
@@ -108,10 +119,11 @@ fn shown_once<S: Serializer>(key: &Secret, serializer: S) -> std::result::Result
 ///
 /// # Errors
 /// `invalid_request` for an unfit name, a permission that no key can carry, an unknown role, both
-/// or neither of them, or an end in the past.
+/// or neither of them, or an end in the past; `forbidden` for a permission that the caller lacks.
 pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<IssuedApiKey> {
     let name = input::name(&new.name)?;
     let permissions = grant::resolve(new.permissions.as_deref(), new.role.as_deref())?;
+    require_held(access, &permissions)?;
     if new
         .expires_at
         .is_some_and(|end| end <= OffsetDateTime::now_utc())
@@ -119,9 +131,13 @@ pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<Iss
         return Err(Error::field("expires_at", "must lie in the future"));
     }
     let id = ApiKeyId::new();
-    let key = NewKey::generate(PREFIX, new.mode, access.tenant().id);
     let created_by = access.actor().to_string();
     let mut tx = access.begin().await?;
+    let key = NewKey::generate(
+        &prefix::current(&mut tx).await?,
+        new.mode,
+        access.tenant().id,
+    );
     let row = sqlx::query!(
         "INSERT INTO cell.api_key (id, public_id, secret_sha256, name, mode, display, permissions,
              created_by, expires_at)
@@ -149,6 +165,9 @@ pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<Iss
         created_at: row.created_at,
         expires_at: row.expires_at,
         revoked_at: None,
+        previous_until: None,
+        last_used_at: None,
+        last_used_ip: None,
     };
     tx.audit(Act {
         action: "api_key.created",
@@ -166,20 +185,40 @@ pub async fn create(access: &Access<ApiKeysWrite>, new: NewApiKey) -> Result<Iss
 /// The tenant's keys, newest first, those that ended included.
 pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Page<ApiKeyView>> {
     let (limit, after) = (query.limit()?, query.after::<ApiKeyId>()?);
+    let views = read(access, None, after, limit + 1).await?;
+    Page::cut(views, limit, |view: &ApiKeyView| view.id)
+}
+
+/// One key.
+pub async fn find<P: Permission>(access: &Access<P>, key: ApiKeyId) -> Result<ApiKeyView> {
+    let mut views = read(access, Some(key), None, 1).await?;
+    views.pop().ok_or(Error::NotFound("API key"))
+}
+
+async fn read<P: Permission>(
+    access: &Access<P>,
+    key: Option<ApiKeyId>,
+    after: Option<ApiKeyId>,
+    limit: i64,
+) -> Result<Vec<ApiKeyView>> {
     let mut tx = access.read().await?;
     let rows = sqlx::query!(
-        "SELECT id, name, mode, display, permissions, created_by, created_at, expires_at, revoked_at
-         FROM cell.api_key
-         WHERE $1::uuid IS NULL OR id < $1
-         ORDER BY id DESC LIMIT $2",
+        r#"SELECT id, name, mode, display, permissions, created_by, created_at, expires_at,
+             revoked_at, CASE WHEN previous_until > now() THEN previous_until END AS previous_until,
+             used.last_at AS "last_at?", used.last_ip
+         FROM cell.api_key k
+         LEFT JOIN LATERAL (SELECT last_at, last_ip FROM cell.api_key_usage u
+             WHERE u.tenant_id = k.tenant_id AND u.key_id = k.id ORDER BY day DESC LIMIT 1) used ON true
+         WHERE ($1::uuid IS NULL OR id = $1) AND ($2::uuid IS NULL OR id < $2)
+         ORDER BY id DESC LIMIT $3"#,
+        key.map(ApiKeyId::uuid),
         after.map(ApiKeyId::uuid),
-        limit + 1
+        limit
     )
     .fetch_all(tx.conn())
     .await?;
     tx.commit().await?;
-    let views = rows
-        .into_iter()
+    rows.into_iter()
         .map(|row| {
             Ok(ApiKeyView {
                 id: row.id.into(),
@@ -191,10 +230,12 @@ pub async fn list(access: &Access<ApiKeysRead>, query: &PageQuery) -> Result<Pag
                 created_at: row.created_at,
                 expires_at: row.expires_at,
                 revoked_at: row.revoked_at,
+                previous_until: row.previous_until,
+                last_used_at: row.last_at,
+                last_used_ip: row.last_ip,
             })
         })
-        .collect::<Result<_>>()?;
-    Page::cut(views, limit, |view: &ApiKeyView| view.id)
+        .collect()
 }
 
 fn mode(text: &str) -> Result<Mode> {

@@ -4,6 +4,7 @@
 //! tenant and no policy has to see all invitations.
 
 pub mod api;
+pub mod pages;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use kernel::{
@@ -28,7 +29,11 @@ use utoipa::ToSchema;
 use crate::{
     input,
     mail::{self, Letter},
-    people::{Email, NewSession, People, password, sessions, sign_up, spent},
+    people::{
+        Email, NewSession, People, password,
+        sessions::{self, Shown},
+        sign_up, spent,
+    },
     roles,
 };
 
@@ -177,6 +182,17 @@ pub async fn resend(
     Ok(view)
 }
 
+/// One open invitation.
+pub(crate) async fn find(
+    access: &Access<MembersWrite>,
+    id: InvitationId,
+) -> Result<InvitationView> {
+    let mut tx = access.people().await?;
+    let view = lock(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(view)
+}
+
 /// Makes an open invitation void.
 pub async fn revoke(access: &Access<MembersWrite>, id: InvitationId) -> Result<()> {
     let mut tx = access.people().await?;
@@ -208,6 +224,44 @@ pub enum Accepted {
 pub struct Newcomer {
     pub name: String,
     pub password: Secret,
+}
+
+/// An open invitation, as whoever has its link sees it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The tenant's name.
+    pub tenant: String,
+    pub email: String,
+    pub role: String,
+    /// Whether the address has an account already. Its mailbox is where the link was read.
+    pub has_account: bool,
+}
+
+/// Looks at the invitation of a link without using it. `None` for a link that is not valid (any more).
+pub async fn look(people: &People, token: &Secret) -> Result<Option<Opened>> {
+    let (tenant, digest) = match opened(people, token).await {
+        Ok(found) => found,
+        Err(Error::Invalid { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut tx = people.begin(Whose::tenant(tenant.id)).await?;
+    let row = sqlx::query!(
+        r#"SELECT i.email, i.role, t.name,
+             EXISTS (SELECT FROM control.user u WHERE u.email = i.email) AS "has_account!"
+         FROM control.invitation i JOIN control.tenant t ON t.id = i.tenant_id
+         WHERE i.token_sha256 = $1 AND i.accepted_at IS NULL AND i.revoked_at IS NULL
+             AND i.expires_at > now()"#,
+        digest
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| Opened {
+        tenant: row.name,
+        email: row.email,
+        role: row.role,
+        has_account: row.has_account,
+    }))
 }
 
 /// Accepts as the person who is signed in.
@@ -269,7 +323,7 @@ pub async fn accept_as_newcomer(
     let mut tx = people.begin(Whose::tenant(tenant.id)).await?;
     let user = sign_up::insert(&mut tx, visitor, &email, &name, &hash).await?;
     let invitation = consume(&mut tx, &digest, user).await?;
-    let session = sessions::open(&mut tx, user, visitor).await?;
+    let session = sessions::open(&mut tx, user, visitor, Shown::One, None).await?;
     join(tx, &tenant, user, &invitation, session).await
 }
 

@@ -5,6 +5,7 @@
 //! longer one, or the other the last.
 
 pub mod api;
+pub mod pages;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,7 @@ use kernel::{
     error::ConflictCode,
     id::{TenantId, UserId},
     page::{Page, PageQuery},
-    permission::{MembersRead, MembersWrite, Roles, UsersWrite},
+    permission::{MembersRead, MembersWrite, Permission, Roles, UsersWrite},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -48,6 +49,18 @@ pub struct MemberView {
 pub async fn list(access: &Access<MembersRead>, query: &PageQuery) -> Result<Page<MemberView>> {
     let (limit, after) = (query.limit()?, query.after::<UserId>()?);
     let mut tx = access.people().await?;
+    let page = read(&mut tx, access.tenant().id, after, limit).await?;
+    tx.commit().await?;
+    Ok(page)
+}
+
+/// A page of a tenant's members, from a transaction that reaches them.
+pub(crate) async fn read(
+    tx: &mut PeopleTx,
+    tenant: TenantId,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Page<MemberView>> {
     let rows = sqlx::query!(
         "SELECT u.id, u.name, u.email_as_typed, m.role, u.status, m.created_by, m.created_at
          FROM control.membership m JOIN control.user u ON u.id = m.user_id
@@ -55,11 +68,10 @@ pub async fn list(access: &Access<MembersRead>, query: &PageQuery) -> Result<Pag
          ORDER BY m.user_id DESC LIMIT $2",
         after.map(UserId::uuid),
         limit + 1,
-        access.tenant().id.uuid()
+        tenant.uuid()
     )
     .fetch_all(tx.conn())
     .await?;
-    tx.commit().await?;
     let views = rows
         .into_iter()
         .map(|row| MemberView {
@@ -73,6 +85,50 @@ pub async fn list(access: &Access<MembersRead>, query: &PageQuery) -> Result<Pag
         })
         .collect();
     Page::cut(views, limit, |view: &MemberView| view.id)
+}
+
+/// A member, and what stands in the way of changing them.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub member: MemberView,
+    pub is_only_owner: bool,
+    /// Whether their role is still one. One that was deleted under them allows nothing.
+    pub role_exists: bool,
+}
+
+/// One member of the tenant.
+pub(crate) async fn find<P: Permission>(access: &Access<P>, member: UserId) -> Result<Found> {
+    let mut tx = access.people().await?;
+    let row = sqlx::query!(
+        r#"SELECT u.name, u.email_as_typed, m.role, u.status, m.created_by, m.created_at,
+               m.role = $3 AND NOT EXISTS (
+                   SELECT FROM control.membership o
+                   WHERE o.tenant_id = $1 AND o.role = $3 AND o.user_id <> m.user_id
+               ) AS "is_only_owner!",
+               EXISTS (SELECT FROM control.tenant_role r WHERE r.name = m.role) AS "is_own_role!"
+           FROM control.membership m JOIN control.user u ON u.id = m.user_id
+           WHERE m.tenant_id = $1 AND m.user_id = $2"#,
+        access.tenant().id.uuid(),
+        member.uuid(),
+        OWNER
+    )
+    .fetch_optional(tx.conn())
+    .await?
+    .ok_or(Error::NotFound("member"))?;
+    tx.commit().await?;
+    Ok(Found {
+        is_only_owner: row.is_only_owner,
+        role_exists: row.is_own_role || Roles::builtin().tenant(&row.role).is_some(),
+        member: MemberView {
+            id: member,
+            name: row.name,
+            email: row.email_as_typed,
+            role: row.role,
+            disabled: row.status == "disabled",
+            created_by: row.created_by,
+            created_at: row.created_at,
+        },
+    })
 }
 
 /// Puts somebody into a tenant without an invitation, on behalf of staff. Owners stay owners.

@@ -3,7 +3,7 @@
 //!
 //! The operator's providers stand in the settings; what they say counts on the whole platform. A
 //! tenant's own stand in the control database; what they say counts in that tenant alone.
-//! docs/adr/0008 says who may be signed in by whom, [`account`] decides it.
+//! docs/adr/0009 says who may be signed in by whom, [`account`] decides it.
 //!
 //! No transaction is open while a provider is asked.
 
@@ -22,7 +22,6 @@ mod wire;
 use std::{fmt, sync::Arc};
 
 use kernel::{Db, Result, db::Whose, secret::Secret};
-use vault::KeyProvider;
 
 pub use pages::pages;
 pub use wire::Development;
@@ -58,7 +57,6 @@ pub struct Oidc(Arc<Inner>);
 
 struct Inner {
     people: People,
-    keys: KeyProvider,
     platform: Vec<PlatformProvider>,
     wire: Wire,
     issuers: Issuers,
@@ -94,22 +92,15 @@ impl Offer {
 }
 
 impl Oidc {
-    /// `keys` wraps the keys under which tenants' client secrets are sealed.
-    ///
     /// # Errors
     /// `invalid_request`, naming the setting, for a provider that can't be used.
-    pub fn new(
-        people: &People,
-        keys: KeyProvider,
-        platform: Vec<PlatformProvider>,
-    ) -> Result<Self> {
+    pub fn new(people: &People, platform: Vec<PlatformProvider>) -> Result<Self> {
         let wire = Wire::new(Development::of(&people.settings().public_url))?;
         for provider in &platform {
             relying::check(&wire, provider)?;
         }
         Ok(Self(Arc::new(Inner {
             people: people.clone(),
-            keys,
             platform,
             wire,
             issuers: Issuers::default(),

@@ -9,8 +9,11 @@ pub mod account;
 pub mod api;
 mod attempts;
 mod email;
+pub mod factors;
 pub mod mailbox;
+pub mod pages;
 pub(crate) mod password;
+pub mod pending;
 pub mod reset;
 pub mod sessions;
 pub mod sign_in;
@@ -27,6 +30,8 @@ use kernel::{
     id::UserId,
 };
 use serde_json::Value;
+use vault::KeyProvider;
+use webauthn_rs::Webauthn;
 
 pub use email::Email;
 pub use sessions::NewSession;
@@ -51,6 +56,9 @@ struct Inner {
     db: Db,
     settings: Settings,
     passwords: Passwords,
+    keys: Arc<KeyProvider>,
+    /// Absent where browsers would refuse passkeys.
+    webauthn: Option<Webauthn>,
 }
 
 impl fmt::Debug for People {
@@ -60,12 +68,19 @@ impl fmt::Debug for People {
 }
 
 impl People {
-    pub fn new(db: &Db, settings: Settings) -> Self {
-        Self(Arc::new(Inner {
+    /// `keys` wraps the keys under which people's secrets are sealed.
+    ///
+    /// # Errors
+    /// When the public URL is none.
+    pub fn new(db: &Db, settings: Settings, keys: Arc<KeyProvider>) -> Result<Self> {
+        let webauthn = factors::relying_party(&settings.public_url)?;
+        Ok(Self(Arc::new(Inner {
             db: db.clone(),
             settings,
             passwords: Passwords::new(),
-        }))
+            keys,
+            webauthn,
+        })))
     }
 
     pub fn settings(&self) -> &Settings {
@@ -80,7 +95,21 @@ impl People {
         &self.0.passwords
     }
 
-    fn attempts(&self) -> Attempts<'_> {
+    pub(crate) fn keys(&self) -> &KeyProvider {
+        &self.0.keys
+    }
+
+    /// Whether people can have passkeys here: browsers want a domain name, so an installation that
+    /// is reached by a bare address has none.
+    pub fn has_passkeys(&self) -> bool {
+        self.0.webauthn.is_some()
+    }
+
+    pub(crate) fn webauthn(&self) -> Result<&Webauthn> {
+        self.0.webauthn.as_ref().ok_or(Error::NotFound("resource"))
+    }
+
+    pub(crate) fn attempts(&self) -> Attempts<'_> {
         Attempts(self)
     }
 

@@ -2,6 +2,8 @@
 //! Metadata alone. Their bodies belong to a tenant that could not be established, so no interface
 //! shows them.
 
+pub mod pages;
+
 use axum::extract::FromRef;
 use kernel::{
     Db, Operator, Result,

@@ -2,6 +2,8 @@
 //! permissions. Nobody gives more than they hold.
 
 pub mod api;
+pub mod pages;
+pub mod words;
 
 use kernel::{
     Access, Error, Result,
@@ -67,6 +69,19 @@ fn builtin() -> Vec<RoleView> {
 
 /// The program's roles, then the tenant's own by name.
 pub async fn list(access: &Access<RolesRead>) -> Result<Vec<RoleView>> {
+    all(access).await
+}
+
+/// The names of the roles that the caller may give to others.
+pub(crate) async fn givable<P: Permission>(access: &Access<P>) -> Result<Vec<String>> {
+    let names = all(access).await?.into_iter().filter(|role| {
+        (role.name != OWNER || access.may_give_ownership())
+            && require_held(access, &role.permissions).is_ok()
+    });
+    Ok(names.map(|role| role.name).collect())
+}
+
+pub(crate) async fn all<P: Permission>(access: &Access<P>) -> Result<Vec<RoleView>> {
     let mut tx = access.people().await?;
     let rows = sqlx::query!(
         "SELECT name, description, permissions FROM control.tenant_role ORDER BY name LIMIT 1000"
@@ -222,7 +237,10 @@ fn checked(access: &Access<RolesWrite>, name: String, content: &RoleContent) -> 
     })
 }
 
-fn require_held<P: Permission>(access: &Access<P>, permissions: &[String]) -> Result<()> {
+pub(crate) fn require_held<P: Permission>(
+    access: &Access<P>,
+    permissions: &[String],
+) -> Result<()> {
     let missing = permissions.iter().find(|name| !access.may_give(name));
     match missing {
         None => Ok(()),

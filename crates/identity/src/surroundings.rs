@@ -1,6 +1,7 @@
 //! What the consoles show around every page: who is signed in and where they may go.
 
 use kernel::{Result, access::Person, id::TenantId, permission::Roles};
+use time::OffsetDateTime;
 
 /// A signed-in person as the consoles' frame shows them.
 #[derive(Clone, Debug)]
@@ -12,6 +13,27 @@ pub struct Surroundings {
     pub platform_role: Option<String>,
     /// The tenants that they belong to, by name.
     pub places: Vec<Place>,
+    /// The tenant that this session looks at from within, for staff who do.
+    pub impersonation: Option<Impersonation>,
+}
+
+/// Where staff look at a tenant from within, and until when.
+#[derive(Clone, Debug)]
+pub struct Impersonation {
+    /// The tenant, with what the impersonation may do there.
+    pub place: Place,
+    pub may_write: bool,
+    pub expires_at: OffsetDateTime,
+}
+
+impl Surroundings {
+    /// Somebody's place in a tenant. Where they impersonate, that is what holds there.
+    pub fn place(&self, slug: &str) -> Option<&Place> {
+        let impersonated = self.impersonation.iter().map(|live| &live.place);
+        impersonated
+            .chain(&self.places)
+            .find(|place| place.slug == slug)
+    }
 }
 
 /// A tenant that somebody belongs to.
@@ -33,7 +55,8 @@ impl Place {
     }
 }
 
-/// Reads them in one query. Of a session that is good in one tenant alone, they are that tenant.
+/// Reads them in two queries of one transaction. Of a session that is good in one tenant alone, they
+/// are that tenant.
 pub async fn surroundings(person: &Person) -> Result<Surroundings> {
     let mut tx = person.begin().await?;
     let rows = sqlx::query!(
@@ -50,7 +73,32 @@ pub async fn surroundings(person: &Person) -> Result<Surroundings> {
     )
     .fetch_all(tx.conn())
     .await?;
+    let live = sqlx::query!(
+        "SELECT t.slug, t.name, t.status, i.may_write, i.expires_at
+         FROM control.impersonation i JOIN control.tenant t ON t.id = i.tenant_id
+         WHERE i.session_id = $1 AND i.ended_at IS NULL AND i.expires_at > now() LIMIT 1",
+        person.session().uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     tx.commit().await?;
+    let live = live.filter(|_| person.confined_to().is_none());
+    let impersonation = live.map(|live| Impersonation {
+        place: Place {
+            slug: live.slug,
+            name: live.name,
+            status: live.status,
+            role: if live.may_write {
+                "staff"
+            } else {
+                "staff, read-only"
+            }
+            .to_owned(),
+            permissions: Roles::builtin().impersonation.permissions(live.may_write),
+        },
+        may_write: live.may_write,
+        expires_at: live.expires_at,
+    });
     let mut rows = rows.into_iter().peekable();
     let first = rows.peek().ok_or(kernel::Error::Unauthenticated)?;
     let mut surroundings = Surroundings {
@@ -62,6 +110,7 @@ pub async fn surroundings(person: &Person) -> Result<Surroundings> {
             .clone()
             .filter(|_| person.confined_to().is_none()),
         places: Vec::new(),
+        impersonation,
     };
     for row in rows {
         let (Some(slug), Some(name), Some(status), Some(role)) =

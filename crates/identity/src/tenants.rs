@@ -10,8 +10,10 @@
 //! [`lifecycle`] for what each break leaves behind.
 
 mod api;
+mod detail;
 mod lifecycle;
 mod model;
+pub mod pages;
 mod provision;
 mod query;
 mod slug;
@@ -19,8 +21,10 @@ mod slug;
 mod tests;
 
 pub use api::routes;
+pub use detail::{TenantDetail, detail};
 pub use lifecycle::{activate, close, suspend, update};
-pub use model::{NewTenant, TenantChanges, TenantQuery, TenantView};
+pub use model::{NewTenant, TenantChanges, TenantOrder, TenantQuery, TenantView};
 pub use provision::create;
+pub(crate) use query::locate;
 pub use query::{get, list};
 pub(crate) use slug::check as check_slug;

@@ -1,37 +1,47 @@
 //! This crate's routes on a database of the test's own, requests to them, and browsers that keep
 //! their cookie.
 
-use std::sync::Mutex;
+use std::{net::SocketAddr, sync::Mutex};
 
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
-    extract::FromRef,
+    extract::{ConnectInfo, FromRef},
     http::{Request, StatusCode, header},
-    routing::get,
+    middleware,
+    routing::{get, post},
 };
 use kernel::{
     Access, Db, Operator,
     access::{OperatorToken, Web},
+    client::{self, TrustedProxies},
+    db::Tenant,
     id::UserId,
-    permission::{MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite},
+    permission::{
+        AgentsWrite, MembersRead, MembersWrite, Permission, TenantsEnter, TenantsWrite, UsersWrite,
+    },
     secret::Secret,
     testing::TestDb,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tower::ServiceExt;
+use vault::{KeyProvider, Keyring};
 
 use crate::{
     members,
     oidc::Oidc,
     people::{Email, People, Settings},
     tenants::{self, NewTenant, TenantView},
-    users::{self, NewUser},
+    tokens::Tokens,
+    users::{self, NewUser, PlatformRole},
 };
 
 pub const TOKEN: &str = "operator-token-of-the-tests";
 pub const PASSWORD: &str = "correct horse battery";
 const URL: &str = "https://app.example.com";
+/// The proxy that every request comes through; it names the browser's address.
+const PROXY: &str = "10.0.0.1:443";
 
 #[derive(Clone)]
 struct State {
@@ -39,11 +49,18 @@ struct State {
     token: OperatorToken,
     people: People,
     oidc: Oidc,
+    tokens: Tokens,
 }
 
 impl FromRef<State> for Oidc {
     fn from_ref(state: &State) -> Self {
         state.oidc.clone()
+    }
+}
+
+impl FromRef<State> for Tokens {
+    fn from_ref(state: &State) -> Self {
+        state.tokens.clone()
     }
 }
 
@@ -68,7 +85,10 @@ impl FromRef<State> for OperatorToken {
 pub struct App {
     pub db: Db,
     pub people: People,
+    pub tokens: Tokens,
     test: TestDb,
+    /// Holds the keyring.
+    _folder: TempDir,
     router: Router,
 }
 
@@ -78,6 +98,10 @@ async fn see(access: Access<MembersRead>) -> String {
 }
 
 async fn change(_: Access<MembersWrite>) {}
+
+async fn write(access: Access<AgentsWrite>) -> String {
+    access.actor().to_string()
+}
 
 impl App {
     pub fn new(test: TestDb) -> Self {
@@ -90,28 +114,40 @@ impl App {
             public_url: URL.to_owned(),
             sign_up,
         };
-        let people = People::new(&db, settings);
-        let keys = tempfile::tempdir().expect("a folder");
-        let keyring = vault::Keyring::open_or_create(keys.path().join("keyring.toml"));
-        let keys = vault::KeyProvider::Local(keyring.expect("a keyring"));
-        let oidc = Oidc::new(&people, keys, Vec::new()).expect("no providers");
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = Keyring::open_or_create(folder.path().join("keyring.toml"));
+        let keys = KeyProvider::Local(keyring.expect("a keyring"));
+        let people = People::new(&db, settings, keys.into()).expect("an address");
+        let tokens = Tokens::new(&people);
+        let oidc = Oidc::new(&people, Vec::new()).expect("no providers");
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),
             people: people.clone(),
             oidc: oidc.clone(),
+            tokens: tokens.clone(),
         };
-        let web = Web::new(URL, 1, staff_second_factor).expect("an address");
+        let web = Web::new(URL, staff_second_factor).expect("an address");
+        let proxy: SocketAddr = PROXY.parse().expect("an address");
+        let proxies: TrustedProxies = proxy.ip().to_string().parse().expect("an address");
         let (router, _) = crate::tenant_routes()
             .merge(crate::operator_routes())
             .split_for_parts();
         let router = router
+            .merge(crate::tokens::api::well_known())
             .route("/app/{tenant}/see", get(see).post(change))
-            .layer(Extension(web));
+            .route("/app/{tenant}/write", post(write))
+            .merge(crate::staff_pages())
+            .merge(crate::people::pages::pages())
+            .layer(Extension(web))
+            .layer(middleware::from_fn_with_state(proxies, client::know))
+            .layer(Extension(ConnectInfo(proxy)));
         Self {
             db,
             people,
+            tokens,
             test,
+            _folder: folder,
             router: router.with_state(state),
         }
     }
@@ -195,10 +231,27 @@ impl App {
             .expect("a member");
     }
 
+    /// A member of staff, signed in.
+    pub async fn colleague(&self, email: &str, role: PlatformRole) -> Browser<'_> {
+        let new = NewUser {
+            email: Email::parse(email).expect("an address"),
+            name: format!("Staff {email}"),
+            password: Secret::new(PASSWORD),
+            platform_role: Some(role),
+        };
+        users::put(&self.people, &self.operator::<UsersWrite>(), new)
+            .await
+            .expect("an account");
+        let browser = self.browser();
+        browser.sign_in(email, PASSWORD).await;
+        browser
+    }
+
     pub fn browser(&self) -> Browser<'_> {
         Browser {
             app: self,
             cookie: Mutex::default(),
+            pending: Mutex::default(),
             address: "192.0.2.1".into(),
         }
     }
@@ -258,11 +311,15 @@ impl App {
     }
 
     pub async fn enter<P: Permission>(&self, slug: &str) -> Access<P> {
-        let tenant = self.db.directory().by_slug(slug).await.expect("directory");
         self.operator::<TenantsEnter>()
-            .enter(tenant.expect("the tenant"), "test")
+            .enter(self.known(slug).await, "test")
             .await
             .expect("access")
+    }
+
+    pub async fn known(&self, slug: &str) -> Tenant {
+        let tenant = self.db.directory().by_slug(slug).await.expect("directory");
+        tenant.expect("the tenant")
     }
 }
 
@@ -279,16 +336,57 @@ async fn read(response: axum::response::Response) -> (StatusCode, Value) {
     (status, value)
 }
 
+/// What a browser shows: a page without its frame, or where it is sent.
+pub struct Seen {
+    pub status: u16,
+    pub location: Option<String>,
+    pub body: String,
+}
+
+impl Seen {
+    async fn of(mut response: axum::response::Response) -> Self {
+        let page = ui::Page::take(&mut response);
+        let status = response.status().as_u16();
+        let location = response.headers().get(header::LOCATION);
+        let location = location.map(|to| to.to_str().expect("text").to_owned());
+        let frame = ui::Bare {
+            product: String::new(),
+            brand: ui::Brand::default(),
+            home: "/".to_owned(),
+            theme: ui::Theme::System,
+            flashes: Vec::new(),
+        };
+        let body = match page {
+            Some(page) => frame.render(&page, "nonce").into_string(),
+            None => {
+                let bytes = to_bytes(response.into_body(), 1 << 20).await;
+                String::from_utf8(bytes.expect("a body").to_vec()).expect("text")
+            }
+        };
+        Self {
+            status,
+            location,
+            body,
+        }
+    }
+}
+
 /// Somebody's browser: it keeps the session's cookie, and says that its requests are its own.
 pub struct Browser<'a> {
     app: &'a App,
     cookie: Mutex<Option<String>>,
+    pending: Mutex<Option<String>>,
     pub address: String,
 }
 
 impl Browser<'_> {
     pub fn cookie(&self) -> Option<String> {
         self.cookie.lock().expect("a cookie").clone()
+    }
+
+    /// The cookie of a sign-in that waits.
+    pub fn pending(&self) -> Option<String> {
+        self.pending.lock().expect("a cookie").clone()
     }
 
     pub fn set_cookie(&self, cookie: Option<String>) {
@@ -307,19 +405,42 @@ impl Browser<'_> {
         path: &str,
         body: Option<Value>,
     ) -> (StatusCode, Value) {
+        let body = body.map(|body| ("application/json", body.to_string()));
+        read(self.exchange(site, method, path, body).await).await
+    }
+
+    /// Sends a page's form.
+    pub async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Seen {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        let body = form.extend_pairs(fields).finish();
+        let body = Some(("application/x-www-form-urlencoded", body));
+        Seen::of(self.exchange("same-origin", "POST", path, body).await).await
+    }
+
+    pub async fn page(&self, path: &str) -> Seen {
+        Seen::of(self.exchange("same-origin", "GET", path, None).await).await
+    }
+
+    async fn exchange(
+        &self,
+        site: &str,
+        method: &str,
+        path: &str,
+        body: Option<(&str, String)>,
+    ) -> axum::response::Response {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header("sec-fetch-site", site)
             .header("x-forwarded-for", &self.address)
             .header(header::USER_AGENT, "test browser");
-        if let Some(cookie) = self.cookie() {
+        for cookie in [self.cookie(), self.pending()].into_iter().flatten() {
             request = request.header(header::COOKIE, cookie);
         }
         let body = match body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body.to_string())
+            Some((kind, body)) => {
+                request = request.header(header::CONTENT_TYPE, kind);
+                Body::from(body)
             }
             None => Body::empty(),
         };
@@ -327,14 +448,42 @@ impl Browser<'_> {
             .app
             .answer(request.body(body).expect("a request"))
             .await;
-        if let Some(set) = response.headers().get(header::SET_COOKIE) {
+        for set in response.headers().get_all(header::SET_COOKIE) {
             let set = set.to_str().expect("text");
-            assert!(set.starts_with("__Host-freehold_session="), "{set}");
             assert!(set.contains("; Secure; HttpOnly; SameSite=Lax"), "{set}");
             let pair = set.split(';').next().expect("a pair").to_owned();
-            self.set_cookie((!pair.ends_with('=')).then_some(pair));
+            let value = (!pair.ends_with('=')).then_some(pair);
+            if set.starts_with("__Host-freehold_session=") {
+                self.set_cookie(value);
+            } else {
+                assert!(set.starts_with("__Host-freehold_sign_in="), "{set}");
+                *self.pending.lock().expect("a cookie") = value;
+            }
         }
-        read(response).await
+        response
+    }
+
+    /// Submits a form: the answer's status, and where it leads.
+    pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let encoded: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| {
+                let value: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+                format!("{name}={value}")
+            })
+            .collect();
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("sec-fetch-site", "same-origin")
+            .header("x-forwarded-for", &self.address)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::COOKIE, self.cookie().unwrap_or_default())
+            .body(Body::from(encoded.join("&")));
+        let response = self.app.answer(request.expect("a request")).await;
+        let to = response.headers().get(header::LOCATION);
+        let to = to.map_or("", |to| to.to_str().expect("text")).to_owned();
+        (response.status().as_u16(), to)
     }
 
     pub async fn sign_in(&self, email: &str, password: &str) {

@@ -1,11 +1,17 @@
 //! Accounts, as staff see and keep them.
 
 pub mod api;
+pub mod pages;
+mod reset;
+#[cfg(test)]
+mod tests;
+
+pub use reset::require_reset;
 
 use kernel::{
     Error, Operator, Result,
     db::PeopleTx,
-    id::UserId,
+    id::{TenantId, UserId},
     page::{Page, PageQuery},
     permission::{UsersRead, UsersWrite},
     secret::Secret,
@@ -13,7 +19,7 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     input,
@@ -117,16 +123,41 @@ impl Row {
     }
 }
 
-/// All accounts, newest first.
-pub async fn list(operator: &Operator<UsersRead>, query: &PageQuery) -> Result<Page<UserView>> {
+/// Which accounts to list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UserFilter {
+    /// Part of the name or of the address, in whichever case.
+    pub q: Option<String>,
+    #[param(inline)]
+    pub status: Option<UserStatus>,
+    /// Staff with this role alone.
+    #[param(inline)]
+    pub platform_role: Option<PlatformRole>,
+}
+
+/// Accounts, newest first.
+pub async fn list(
+    operator: &Operator<UsersRead>,
+    filter: &UserFilter,
+    query: &PageQuery,
+) -> Result<Page<UserView>> {
     let (limit, after) = (query.limit()?, query.after::<UserId>()?);
     let mut tx = operator.people("user.listed", None, json!({})).await?;
     let rows = sqlx::query_as!(
         Row,
         "SELECT id, email_as_typed, email_verified_at, name, status, platform_role, created_at
-         FROM control.user WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",
+         FROM control.user
+         WHERE ($1::uuid IS NULL OR id < $1)
+             AND ($3::text IS NULL OR position(lower($3) in email) > 0
+                 OR position(lower($3) in lower(name)) > 0)
+             AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR platform_role = $5)
+         ORDER BY id DESC LIMIT $2",
         after.map(UserId::uuid),
-        limit + 1
+        limit + 1,
+        filter.q.as_deref(),
+        filter.status.map(UserStatus::as_str),
+        filter.platform_role.map(PlatformRole::as_str)
     )
     .fetch_all(tx.conn())
     .await?;
@@ -143,13 +174,82 @@ pub async fn get(operator: &Operator<UsersRead>, user: UserId) -> Result<UserVie
     Ok(view)
 }
 
-/// Changes an account. Disabling it ends its sessions; so does another platform role, since a
+/// An account with what it opens.
+#[derive(Clone, Debug)]
+pub struct UserDetail {
+    pub user: UserView,
+    pub memberships: Vec<Place>,
+    /// Sessions that are valid now.
+    pub sessions: i64,
+    pub last_seen_at: Option<OffsetDateTime>,
+    /// Without one, the account waits for its owner to set one.
+    pub has_password: bool,
+}
+
+/// A tenant that an account belongs to.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub tenant: TenantId,
+    pub slug: String,
+    pub name: String,
+    pub role: String,
+    pub since: OffsetDateTime,
+}
+
+/// Memberships that are read.
+const PLACES: i64 = 100;
+
+/// Reads it in one transaction.
+pub async fn detail(operator: &Operator<UsersRead>, user: UserId) -> Result<UserDetail> {
+    let detail = json!({ "user": user });
+    let mut tx = operator.person("user.viewed", user, detail).await?;
+    let view = read(&mut tx, user).await?;
+    let known = sqlx::query!(
+        r#"SELECT u.password_hash IS NOT NULL AS "has_password!", count(s.id) AS "sessions!",
+               max(s.last_seen_at) AS last_seen_at
+           FROM control.user u LEFT JOIN control.session s ON s.user_id = u.id
+               AND s.revoked_at IS NULL AND s.expires_at > now()
+               AND s.last_seen_at + s.idle_limit > now()
+           WHERE u.id = $1 GROUP BY u.id"#,
+        user.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let rows = sqlx::query!(
+        "SELECT t.id, t.slug, t.name, m.role, m.created_at
+         FROM control.membership m JOIN control.tenant t ON t.id = m.tenant_id
+         WHERE m.user_id = $1 ORDER BY t.name, t.slug LIMIT $2",
+        user.uuid(),
+        PLACES
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    let memberships = rows.into_iter().map(|row| Place {
+        tenant: row.id.into(),
+        slug: row.slug,
+        name: row.name,
+        role: row.role,
+        since: row.created_at,
+    });
+    Ok(UserDetail {
+        user: view,
+        memberships: memberships.collect(),
+        sessions: known.sessions,
+        last_seen_at: known.last_seen_at,
+        has_password: known.has_password,
+    })
+}
+
+/// Changes an account. Nobody does it to their own, so that the last administrator stays one.
+/// Disabling it ends its sessions; so does another platform role, since a
 /// session is not to come to mean more than when it was opened.
 pub async fn update(
     operator: &Operator<UsersWrite>,
     user: UserId,
     changes: &UserChanges,
 ) -> Result<UserView> {
+    require_other(operator, user)?;
     let detail = json!({ "user": user, "status": changes.status,
         "platform_role": changes.platform_role });
     let mut tx = operator.people("user.changed", None, detail).await?;
@@ -173,6 +273,15 @@ pub async fn update(
     let view = read(&mut tx, user).await?;
     tx.commit().await?;
     Ok(view)
+}
+
+fn require_other(operator: &Operator<UsersWrite>, user: UserId) -> Result<()> {
+    match operator.staff() {
+        Some(staff) if staff.user == user => Err(Error::invalid(
+            "this is your own account; ask another administrator",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An account that staff make, whose address they answer for.

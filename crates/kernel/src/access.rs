@@ -1,9 +1,10 @@
 //! Capabilities: the proof that a caller may do one thing inside one tenant.
 //!
 //! An [`Access`] is minted for a signed-in person ([`session`]), for staff who enter a tenant
-//! ([`operator`]), for an API key ([`api_key`]), for a resolved webhook endpoint ([`endpoint`]) and
-//! for a claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor deserialisable, and the only
-//! road to tenant rows leads through it.
+//! ([`operator`]) or impersonate in it ([`impersonation`]), for an API key ([`api_key`]), for a
+//! client's signed token ([`token`]), for a resolved webhook endpoint ([`endpoint`]) and for a
+//! claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor
+//! deserialisable, and the only road to tenant rows leads through it.
 
 #![allow(
     clippy::disallowed_methods,
@@ -12,8 +13,10 @@
 
 pub mod api_key;
 pub mod endpoint;
+pub mod impersonation;
 pub mod operator;
 pub mod session;
+pub mod token;
 mod web;
 
 use std::{fmt, marker::PhantomData};
@@ -23,12 +26,12 @@ use axum::{
     http::request::Parts,
 };
 
-pub use operator::{Operator, OperatorToken};
+pub use operator::{Operator, OperatorToken, Staff};
 pub use session::{OWNER, Person, SessionHolder, Vouched};
-pub use web::{Visitor, Web};
+pub use web::{PendingToken, Visitor, Web};
 
 use crate::{
-    db::{Db, PeopleTx, Route, Tenant, TenantStatus, Tx, Whose},
+    db::{Db, PeopleTx, Route, Tenant, Tx, Whose},
     error::{Error, Result},
     id::{CorrelationId, UserId},
     permission::Permission,
@@ -183,6 +186,22 @@ impl<P: Permission> Access<P> {
         matches!(self.authority, Authority::Owner(_) | Authority::Staff)
     }
 
+    /// The same caller's access for another act, where they may do that as well: for pages that
+    /// show several things. Staff have none, because each act that they enter a tenant for has an
+    /// entry of its own in the logs.
+    pub fn also<Q: Permission>(&self) -> Option<Access<Q>> {
+        let held = self.authority != Authority::Staff && self.authority.includes(Q::NAME);
+        held.then(|| Access {
+            db: self.db.clone(),
+            tenant: self.tenant.clone(),
+            actor: self.actor.clone(),
+            user: self.user,
+            authority: self.authority.clone(),
+            correlation: self.correlation,
+            permission: PhantomData,
+        })
+    }
+
     pub fn correlation(&self) -> CorrelationId {
         self.correlation
     }
@@ -192,7 +211,7 @@ impl<P: Permission> Access<P> {
     }
 }
 
-/// A key on the API; a session's cookie on the pages of the console, where the path names the
+/// A key or a signed token on the API; a session's cookie on the pages of the console, where the path names the
 /// tenant.
 impl<P: Permission, S: Send + Sync> FromRequestParts<S> for Access<P>
 where
@@ -205,17 +224,10 @@ where
         if parts.uri.path().starts_with("/app/") {
             return session::authenticate(&db, parts, state).await;
         }
-        let key = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
-        api_key::authenticate(&db, key).await
-    }
-}
-
-/// Whether the interfaces serve this tenant. Its jobs and webhooks have rules of their own.
-pub(crate) fn require_active(tenant: &Tenant) -> Result<()> {
-    match tenant.status {
-        TenantStatus::Active => Ok(()),
-        other => Err(Error::TenantInactive {
-            status: other.as_str(),
-        }),
+        let text = api_key::bearer(parts).ok_or(Error::Unauthenticated)?;
+        match token::is_one(text) {
+            true => token::authenticate(&db, parts, text).await,
+            false => api_key::authenticate(&db, text).await,
+        }
     }
 }

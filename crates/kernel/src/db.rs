@@ -13,6 +13,7 @@ mod directory;
 pub mod inspect;
 mod operator_tx;
 mod people_tx;
+mod public_keys;
 mod tx;
 
 use std::{
@@ -29,12 +30,14 @@ use tokio::sync::Notify;
 pub use bootstrap::{Applied, migrate, pending, undo};
 pub use directory::{Directory, Tenant, TenantStatus};
 pub use operator_tx::OperatorTx;
-pub(crate) use people_tx::LiveSession;
+pub(crate) use people_tx::{LiveSession, Shown};
 pub use people_tx::{PeopleTx, Whose};
+use public_keys::PublicKeys;
 pub(crate) use tx::Route;
 pub use tx::Tx;
 
 use crate::{
+    access::api_key::Uses,
     error::{Error, Result},
     events::Subscriptions,
     id::CellId,
@@ -203,6 +206,9 @@ struct Inner {
     identity: PgPool,
     /// Wakes this node's sender of mail.
     mail: Notify,
+    /// What keys were used for since it was last written down.
+    key_uses: Uses,
+    public_keys: PublicKeys,
     cells: HashMap<CellId, Arc<Cell>>,
     directory: Directory,
     subscriptions: Arc<OnceLock<Subscriptions>>,
@@ -239,6 +245,8 @@ impl Db {
             control: pools,
             identity: pool(control, IDENTITY),
             mail: Notify::new(),
+            key_uses: Uses::default(),
+            public_keys: PublicKeys::default(),
             cells,
             directory,
             subscriptions,
@@ -251,6 +259,14 @@ impl Db {
 
     pub fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    pub(crate) fn key_uses(&self) -> &Uses {
+        &self.0.key_uses
+    }
+
+    pub(crate) fn public_keys(&self) -> &PublicKeys {
+        &self.0.public_keys
     }
 
     pub(crate) fn control(&self) -> &Pools {

@@ -88,6 +88,8 @@ pub enum ConflictCode {
     /// A tenant has at least one owner, always.
     LastOwner,
     AlreadyMember,
+    /// The session looks at a tenant from within already.
+    AlreadyImpersonating,
     /// Members or invitations still have the role.
     RoleInUse,
 }
@@ -105,6 +107,7 @@ impl ConflictCode {
             Self::JobNotDead => "job_not_dead",
             Self::LastOwner => "last_owner",
             Self::AlreadyMember => "already_member",
+            Self::AlreadyImpersonating => "already_impersonating",
             Self::RoleInUse => "role_in_use",
         }
     }

@@ -1,6 +1,8 @@
 //! axum's extractors with this program's errors: what a handler cannot read is refused as a
 //! problem document, never as bare text.
 
+use std::fmt;
+
 use axum::{
     extract::{
         FromRequest, FromRequestParts, Request,
@@ -9,7 +11,7 @@ use axum::{
     http::request::Parts,
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::Error;
 
@@ -80,6 +82,47 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
                 "the form lacks a field or has one that does not fit",
             )),
         }
+    }
+}
+
+/// The fields of a form whose names are not known beforehand, or of which several have one name.
+/// Values may be secrets, so they are not shown.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub struct Fields(Vec<(String, String)>);
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(name, _)| name);
+        f.debug_set().entries(names).finish()
+    }
+}
+
+impl Fields {
+    /// The first value of a name; empty where there is none, as browsers send nothing for boxes
+    /// that are not ticked.
+    pub fn get(&self, name: &str) -> &str {
+        let mut values = self.0.iter().filter(|(known, _)| known == name);
+        values.next().map_or("", |(_, value)| value)
+    }
+
+    /// Every value of a name, in the form's order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.iter()
+            .filter(move |(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl From<Vec<(String, String)>> for Fields {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
     }
 }
 

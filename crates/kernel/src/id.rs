@@ -144,6 +144,9 @@ kinds! {
     Tenant / TenantId => "ten";
     User / UserId => "usr";
     Session / SessionId => "ses";
+    Passkey / PasskeyId => "pk";
+    /// A sign-in that waits for its second factor.
+    PendingSignIn / PendingSignInId => "psi";
     Invitation / InvitationId => "inv";
     IdentityProvider / IdentityProviderId => "idp";
     Mail / MailId => "mail";
@@ -159,6 +162,8 @@ kinds! {
     Job / JobId => "job";
     ProviderCall / ProviderCallId => "call";
     AuditEntry / AuditEntryId => "aud";
+    Impersonation / ImpersonationId => "imp";
+    TenantNote / TenantNoteId => "note";
     /// What ties together everything that one inbound message or request caused.
     Correlation / CorrelationId => "cor";
 }

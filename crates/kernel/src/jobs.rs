@@ -8,8 +8,8 @@
 //!
 //! Here: what a job to enqueue is. In the modules: handlers (`registry`), the claim (`claim`,
 //! `link`), running (`worker`, `attempt`), leases and outcomes (`ledger`), what is due by the clock
-//! (`upkeep`, `schedule`), what tenants see and may do again (`history`, `api`) and what operators
-//! set (`lane`). Nothing here knows what any job does.
+//! (`upkeep`, `schedule`), what tenants see and may do again (`history`, `api`), what operators set
+//! (`lane`) and what they see across tenants (`staff`). Nothing here knows what any job does.
 
 #![allow(
     clippy::disallowed_types,
@@ -26,6 +26,7 @@ mod ledger;
 mod link;
 mod registry;
 mod schedule;
+mod staff;
 mod upkeep;
 mod worker;
 
@@ -37,6 +38,7 @@ pub use attempt::Backoff;
 pub use history::{Job, JobFilter, JobState, dead_letters, get, list, replay, replay_all};
 pub use lane::{Lane, LaneChange, lane, set_lane};
 pub use registry::Registry;
+pub use staff::{LaneFigures, TenantJob, in_state, lanes};
 pub use worker::{Worker, WorkerOptions};
 
 use crate::{db::Tx, error::Result, id::JobId};

@@ -5,8 +5,11 @@
 //! provider, a page or a route.
 
 pub mod access;
+pub mod actors;
 pub mod audit;
 pub mod bus;
+pub mod client;
+pub mod configuration;
 pub mod db;
 pub mod error;
 pub mod events;
@@ -14,11 +17,14 @@ pub mod extract;
 pub mod id;
 pub mod ingest;
 pub mod jobs;
+pub mod lease;
 pub mod page;
 pub mod permission;
 pub mod postgres;
+pub mod refusal;
 pub mod routes;
 pub mod secret;
+pub mod suspension;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

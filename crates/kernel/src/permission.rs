@@ -40,6 +40,8 @@ permissions! { TENANT:
     CredentialsUse => "credentials:use";
     ApiKeysRead => "api_keys:read";
     ApiKeysWrite => "api_keys:write";
+    /// End a key that was found in public. Held by whoever shows the key itself.
+    ApiKeysReport => "api_keys:report";
     ConversationsRead => "conversations:read";
     MessagesSend => "messages:send";
     AgentsRead => "agents:read";
@@ -47,6 +49,8 @@ permissions! { TENANT:
     JobsRead => "jobs:read";
     JobsReplay => "jobs:replay";
     TracesRead => "traces:read";
+    /// See the tenant's own audit log, and take it away.
+    AuditRead => "audit:read";
     /// See who belongs to the tenant, and who is invited.
     MembersRead => "members:read";
     /// Invite people, change their roles, remove them.
@@ -57,6 +61,14 @@ permissions! { TENANT:
     /// See through which identity providers members sign in.
     SignInRead => "sign_in:read";
     SignInWrite => "sign_in:write";
+    /// See the tenant's configuration and its history.
+    SettingsRead => "settings:read";
+    SettingsWrite => "settings:write";
+    /// Be in the tenant: see its brand and one's own role there. Every member may, whatever their
+    /// role.
+    TenantRead => "tenant:read";
+    /// See which staff looked at the tenant from within, when and why.
+    ImpersonationsRead => "impersonations:read";
     /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
     InboundReceive => "inbound:receive";
     /// Turn stored webhooks into messages. Held by jobs alone.
@@ -74,13 +86,26 @@ permissions! { PLATFORM:
     UsersWrite => "users:write";
     /// See the queue and its dead letters across tenants.
     QueueRead => "queue:read";
+    /// See what staff did, in the operators' own log.
+    PlatformAuditRead => "platform_audit:read";
+    /// Put another key in the place of the one that signs tokens.
+    SigningKeysWrite => "signing_keys:write";
+    /// Write notes about tenants, for other staff alone.
+    NotesWrite => "notes:write";
+    /// See a tenant as its members do.
+    TenantsImpersonate => "tenants:impersonate";
+    /// Change things there as well, where that is chosen.
+    TenantsImpersonateWrite => "tenants:impersonate_write";
 }
 
-/// Permissions that only the program itself holds; no role and no API key can carry them.
+/// Permissions that no role and no API key can carry: those that only the program itself holds, and
+/// what comes with being a member.
 pub const INTERNAL: &[&str] = &[
     CredentialsUse::NAME,
+    ApiKeysReport::NAME,
     InboundReceive::NAME,
     InboundProcess::NAME,
+    TenantRead::NAME,
 ];
 
 /// Which permissions each role bundles.
@@ -89,6 +114,30 @@ pub const INTERNAL: &[&str] = &[
 pub struct Roles {
     pub tenant: BTreeMap<String, Vec<String>>,
     pub platform: BTreeMap<String, Vec<String>>,
+    pub impersonation: Impersonation,
+}
+
+/// The permissions inside a tenant of staff who impersonate, on whichever road they come. What is
+/// not named here they do not have, so that a permission added later has to be given to them on
+/// purpose.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Impersonation {
+    pub read: Vec<String>,
+    /// Beside `read`, where writing was chosen.
+    pub write: Vec<String>,
+}
+
+impl Impersonation {
+    /// What one impersonation may do.
+    pub fn permissions(&self, may_write: bool) -> Vec<String> {
+        let write = may_write.then_some(&self.write);
+        self.read
+            .iter()
+            .chain(write.into_iter().flatten())
+            .cloned()
+            .collect()
+    }
 }
 
 impl Roles {
@@ -120,13 +169,13 @@ impl Roles {
             ("tenant", &self.tenant, TENANT),
             ("platform", &self.platform, PLATFORM),
         ] {
-            text += &format!("{plane:<22}");
+            text += &format!("{plane:<26}");
             for role in roles.keys() {
                 text += &format!(" {role:^10}");
             }
             text += "\n";
             for permission in permissions {
-                text += &format!("{permission:<22}");
+                text += &format!("{permission:<26}");
                 for granted in roles.values() {
                     let mark = if granted.iter().any(|name| name == permission) {
                         '✔'
@@ -138,6 +187,12 @@ impl Roles {
                 text += "\n";
             }
             text += "\n";
+        }
+        for (name, permissions) in [
+            ("read", &self.impersonation.read),
+            ("write", &self.impersonation.write),
+        ] {
+            text += &format!("impersonation {name}: {}\n", permissions.join(" "));
         }
         text
     }
@@ -168,6 +223,37 @@ mod tests {
                 assert!(PLATFORM.contains(&name.as_str()), "{role}: {name}");
             }
         }
+    }
+
+    #[test]
+    fn impersonation_reads_and_never_touches_people_or_secrets() {
+        let Impersonation { read, write } = &Roles::builtin().impersonation;
+        for name in read.iter().chain(write) {
+            assert!(grantable(name).is_some(), "{name}");
+        }
+        assert!(read.iter().all(|name| name.ends_with(":read")), "{read:?}");
+        for name in write {
+            let area = name.split(':').next();
+            let closed = [
+                "members",
+                "roles",
+                "api_keys",
+                "credentials",
+                "impersonations",
+            ];
+            assert!(area.is_some_and(|area| !closed.contains(&area)), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_say_whether_they_only_look() {
+        // The suspension matrix tells reading from writing by the name.
+        let reads: Vec<&str> = TENANT
+            .iter()
+            .copied()
+            .filter(|name| crate::suspension::reads(name))
+            .collect();
+        insta::assert_snapshot!(reads.join("\n"));
     }
 
     #[test]

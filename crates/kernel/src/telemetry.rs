@@ -45,4 +45,8 @@ pub mod metric {
     pub const PROVIDER_SECONDS: &str = "freehold_provider_call_seconds";
     /// Counter by cache and outcome (hit, miss).
     pub const CACHE: &str = "freehold_cache_requests_total";
+    /// Counter: checkpoints signed.
+    pub const AUDIT_CHECKPOINTS: &str = "freehold_audit_checkpoints_total";
+    /// Counter by purpose (sink, stream) and outcome (ok, failed).
+    pub const AUDIT_DELIVERIES: &str = "freehold_audit_deliveries_total";
 }

@@ -1,11 +1,13 @@
 //! The command line. Each command prints what it did and what to do next; what goes wrong is told
 //! with the way to mend it.
 
+mod audit;
 mod credential;
 mod doctor;
 mod keys;
 mod migrate;
 mod sandbox;
+mod signing_keys;
 mod tenant;
 mod user;
 mod webhook;
@@ -59,6 +61,10 @@ enum Command {
     Credential(credential::CredentialArgs),
     /// Make and revoke a tenant's API keys.
     Keys(keys::KeysArgs),
+    /// Take audit logs away, and verify what was taken.
+    Audit(audit::AuditArgs),
+    /// List and rotate the keys that sign access tokens.
+    SigningKeys(signing_keys::SigningKeysArgs),
     /// Check or make webhook signatures by hand.
     Webhook(webhook::WebhookArgs),
     /// Send signed sample webhooks, as the providers would.
@@ -82,7 +88,7 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
-    // Needs neither settings nor a database.
+    // These need neither settings nor a database.
     if let Command::Webhook(args) = cli.command {
         let mut body = Vec::new();
         std::io::stdin().lock().read_to_end(&mut body)?;
@@ -91,6 +97,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             body,
             &mut std::io::stdout().lock(),
         )?));
+    }
+    if let Command::Audit(audit::AuditArgs {
+        command: audit::Command::Verify(args),
+    }) = &cli.command
+    {
+        let status = audit::check(args, &mut std::io::stdout().lock())?;
+        return Ok(ExitCode::from(status));
     }
     let data = cli.data.unwrap_or_else(|| match &cli.command {
         Command::Demo(_) => config::demo_data(&config::default_data()),
@@ -116,8 +129,27 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             })
             .await?;
         }
+        Command::Audit(args) => match args.command {
+            audit::Command::Verify(_) => {}
+            audit::Command::Key => audit::key(&load()?)?,
+            audit::Command::Export(args) => {
+                with_program(load()?, async |program| audit::export(program, args).await).await?;
+            }
+            audit::Command::Checkpoints { tenant } => {
+                with_program(load()?, async |program| {
+                    audit::checkpoints(program, &tenant).await
+                })
+                .await?;
+            }
+        },
         Command::Keys(args) => {
             with_program(load()?, async |program| keys::run(program, args).await).await?
+        }
+        Command::SigningKeys(args) => {
+            with_program(load()?, async |program| {
+                signing_keys::run(program, args).await
+            })
+            .await?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -7,9 +7,10 @@ use std::{
 };
 
 use anyhow::Context;
+use audit::destination::Destination;
 use config::{Environment, File, FileFormat};
 use identity::{mail::MailSettings, oidc::PlatformProvider};
-use kernel::secret::Secret;
+use kernel::{client::TrustedProxies, secret::Secret};
 use serde::Deserialize;
 
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -28,20 +29,24 @@ pub struct Config {
     pub listen: SocketAddr,
     pub public_url: String,
     pub sign_up: bool,
-    pub proxies: usize,
     pub catalogue: PathBuf,
     pub pg_bin: PathBuf,
+    pub trusted_proxies: String,
     pub database: Database,
     pub operator: Operator,
     pub mail: Mail,
     pub sign_in: SignIn,
     pub worker: Worker,
+    pub audit: Audit,
     pub log: Log,
     #[serde(default)]
     pub providers: HashMap<String, Provider>,
     /// Where the program keeps its data; not a setting of the file, which may stand in there.
     #[serde(skip)]
     pub data: PathBuf,
+    /// `trusted_proxies`, read.
+    #[serde(skip)]
+    pub proxies: TrustedProxies,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -90,6 +95,34 @@ pub struct IdentityProvider {
 #[serde(deny_unknown_fields)]
 pub struct Worker {
     pub concurrency: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    pub checkpoint_seconds: u32,
+    pub sink: String,
+    pub stream: String,
+    pub secret: Secret,
+}
+
+impl Audit {
+    /// Where checkpoints go.
+    pub fn sink(&self) -> anyhow::Result<Option<Destination>> {
+        self.destination(&self.sink).context("audit.sink")
+    }
+
+    /// Where entries go.
+    pub fn stream(&self) -> anyhow::Result<Option<Destination>> {
+        self.destination(&self.stream).context("audit.stream")
+    }
+
+    fn destination(&self, address: &str) -> anyhow::Result<Option<Destination>> {
+        if address.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Destination::parse(address, &self.secret)?))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -173,6 +206,16 @@ impl Config {
             url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none()),
             "public_url: `{}` is not an http:// or https:// address",
             self.public_url
+        );
+        self.proxies = self.trusted_proxies.parse().context("trusted_proxies")?;
+        anyhow::ensure!(
+            self.audit.checkpoint_seconds > 0,
+            "audit.checkpoint_seconds: must be at least 1"
+        );
+        self.audit.sink()?;
+        anyhow::ensure!(
+            self.audit.stream()?.is_none_or(|stream| !stream.is_file()),
+            "audit.stream: has to be an https:// or a syslog:// address"
         );
         let token = self.operator.token.expose();
         anyhow::ensure!(
@@ -283,6 +326,19 @@ mod tests {
             ("FREEHOLD_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
             ("FREEHOLD_SIGN_UP", "perhaps", "sign_up"),
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
+            ("FREEHOLD_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
+            ("FREEHOLD_AUDIT__SINK", "here", "audit.sink"),
+            ("FREEHOLD_AUDIT__STREAM", "/a/file", "audit.stream"),
+            (
+                "FREEHOLD_AUDIT__STREAM",
+                "https://no.secret/",
+                "audit.stream",
+            ),
+            (
+                "FREEHOLD_AUDIT__CHECKPOINT_SECONDS",
+                "0",
+                "audit.checkpoint_seconds",
+            ),
         ] {
             let error = format!("{:#}", load(&[(name, value)]).expect_err(name));
             assert!(error.contains(key), "{name}: {error}");

@@ -4,20 +4,24 @@
 //! Handlers return a [`Page`] or a `SeeOther` and know none of this.
 
 mod flash;
+pub mod overview;
 mod shell;
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, Request, State},
+    extract::{Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use identity::surroundings::{Surroundings, surroundings};
+use identity::{
+    branding,
+    surroundings::{Surroundings, surroundings},
+};
 use kernel::{access::SessionHolder, error::Problem};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ui::{ErrorPage, Page, SeeOther};
+use ui::{Brand, ErrorPage, Page, SeeOther};
 
 use crate::http::AppState;
 
@@ -133,14 +137,15 @@ impl Visit {
     }
 
     async fn document(mut self, state: &AppState, page: Page, response: Response) -> Response {
+        self.believe(&response);
         let nonce = STANDARD_NO_PAD.encode(rand::random::<[u8; 16]>());
         let around = self.surroundings(state).await;
         let flash = flash::read(self.headers(), state.web().is_secure());
         let shown = flash.is_some() && !self.is_prefetch();
         let flashes: Vec<_> = flash.filter(|_| shown).into_iter().collect();
         let markup = match around {
-            Some(around) if !page.is_bare() => {
-                shell::shell(&around, self.path(), flashes).render(&page, &nonce)
+            Some((around, brand)) if !page.is_bare() => {
+                shell::shell(&around, brand, self.path(), flashes).render(&page, &nonce)
             }
             _ => shell::bare(flashes).render(&page, &nonce),
         };
@@ -160,18 +165,43 @@ impl Visit {
         Response::from_parts(parts, Body::from(markup.into_string()))
     }
 
-    /// Whoever is signed in. A page shows without its frame rather than not at all.
-    async fn surroundings(&mut self, state: &AppState) -> Option<Surroundings> {
-        let holder = SessionHolder::from_request_parts(&mut self.parts, state)
+    /// An answer that gives the session another token is itself a page of that session.
+    fn believe(&mut self, response: &Response) {
+        let pairs = response.headers().get_all(header::SET_COOKIE).iter();
+        let pairs: Vec<HeaderValue> = pairs
+            .filter_map(|set| set.to_str().ok()?.split(';').next()?.parse().ok())
+            .collect();
+        let headers = &mut self.parts.headers;
+        let before: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+        headers.remove(header::COOKIE);
+        for cookie in pairs.into_iter().chain(before) {
+            headers.append(header::COOKIE, cookie);
+        }
+    }
+
+    /// Whoever is signed in, and the brand of the tenant whose page it is. A page shows without its
+    /// frame, or in the product's own colours, rather than not at all.
+    async fn surroundings(&self, state: &AppState) -> Option<(Surroundings, Brand)> {
+        let slug = shell::tenant_of(self.path());
+        let (holder, visit) = SessionHolder::visiting(state.db(), &self.parts, slug)
             .await
             .ok()?;
-        match surroundings(holder.person()).await {
-            Ok(surroundings) => Some(surroundings),
+        let surroundings = match surroundings(holder.person()).await {
+            Ok(surroundings) => surroundings,
             Err(error) => {
                 tracing::warn!(cause = ?error, "a page is shown without its frame");
-                None
+                return None;
             }
-        }
+        };
+        let brand = match visit {
+            Some(visit) => branding::brand(&visit).await,
+            None => Ok(Brand::default()),
+        };
+        let brand = brand.unwrap_or_else(|error| {
+            tracing::warn!(cause = ?error, "a page is shown without its tenant's brand");
+            Brand::default()
+        });
+        Some((surroundings, brand))
     }
 }
 

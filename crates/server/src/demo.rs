@@ -64,6 +64,12 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
         config.mail.from = "Freehold <no-reply@freehold.example>".to_owned();
     }
 
+    // Browsers know passkeys for names alone, and this machine's has one.
+    if config.listen.ip().is_loopback() && config.public_url == format!("http://{}", config.listen)
+    {
+        config.public_url = format!("http://localhost:{}", config.listen.port());
+    }
+
     identity_provider(&mut config, &sandbox);
 
     println!("  starting the database (the first time takes a few seconds) …");
@@ -75,10 +81,7 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     let accounts = DemoAccounts::open(&program.config.data)?;
     let accounts = set_up::tenants(&program, &sandbox, accounts).await?;
     let accounts = people::ensure(&program, accounts).await?;
-    println!(
-        "✔ server                  http://{}\n",
-        program.config.listen
-    );
+    println!("✔ server                  {}\n", program.config.public_url);
     let node = Node::start(program).await?;
 
     let outcome = show::every_channel(&node, &sandbox, &accounts).await;

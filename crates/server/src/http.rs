@@ -6,10 +6,11 @@ mod layers;
 
 use axum::{Extension, Router, extract::FromRef, http::Uri, middleware, routing::get};
 use connect::Connect;
-use identity::{oidc::Oidc, people::People};
+use identity::{oidc::Oidc, people::People, tokens::Tokens};
 use kernel::{
     Db,
     access::{OperatorToken, Web},
+    client::{self, TrustedProxies},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use time::OffsetDateTime;
@@ -29,8 +30,10 @@ pub struct AppState {
     connect: Connect,
     people: People,
     oidc: Oidc,
+    tokens: Tokens,
     web: Web,
     operator_token: OperatorToken,
+    proxies: TrustedProxies,
     readiness: Readiness,
     metrics: PrometheusHandle,
 }
@@ -48,8 +51,10 @@ impl AppState {
             connect: program.connect.clone(),
             people: program.people.clone(),
             oidc: program.oidc.clone(),
+            tokens: program.tokens.clone(),
             web: program.web()?,
             operator_token: program.token(),
+            proxies: program.config.proxies.clone(),
             readiness,
             metrics,
         })
@@ -57,6 +62,10 @@ impl AppState {
 }
 
 impl AppState {
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     /// How browsers reach this server.
     pub(crate) fn web(&self) -> &Web {
         &self.web
@@ -87,6 +96,12 @@ impl FromRef<AppState> for Oidc {
     }
 }
 
+impl FromRef<AppState> for Tokens {
+    fn from_ref(state: &AppState) -> Self {
+        state.tokens.clone()
+    }
+}
+
 impl FromRef<AppState> for OperatorToken {
     fn from_ref(state: &AppState) -> Self {
         state.operator_token.clone()
@@ -102,6 +117,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(connect::credentials::routes())
         .merge(converse::routes())
         .merge(assist::routes())
+        .merge(audit::routes())
         .merge(kernel::jobs::api::routes())
 }
 
@@ -109,8 +125,15 @@ fn api() -> OpenApiRouter<AppState> {
 fn pages() -> Router<AppState> {
     Router::new()
         .route("/ui", get(gallery))
+        .merge(identity::staff_pages())
+        .merge(identity::people::pages::pages())
         .merge(ui::assets::routes())
         .merge(identity::oidc::pages())
+        .merge(console::overview::pages())
+        .merge(identity::tenant_pages())
+        .merge(connect::credentials::pages::pages())
+        .merge(converse::pages())
+        .merge(audit::pages::pages())
 }
 
 /// Every component of the consoles in every state.
@@ -127,7 +150,8 @@ pub fn openapi() -> OpenApi {
 }
 
 /// The paths outside the documented API, for the sweep that checks that strangers get no further.
-pub const UNDOCUMENTED: [&str; 12] = [
+pub const UNDOCUMENTED: &[&str] = &[
+    "/.well-known/jwks.json",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -138,8 +162,20 @@ pub const UNDOCUMENTED: [&str; 12] = [
     "/sign-in/oidc/callback",
     "/sign-in/oidc/{provider}",
     "/sign-in/oidc/{tenant}/{provider}",
+    "/admin",
+    "/app/{tenant}/impersonations",
     "/ui",
+    "/app",
     "/assets/{version}/{name}",
+    "/app",
+    "/account",
+    "/forgot",
+    "/invitation",
+    "/reset",
+    "/sign-in",
+    "/sign-out",
+    "/sign-up",
+    "/verify",
 ];
 
 pub fn router(state: AppState) -> Router {
@@ -149,6 +185,7 @@ pub fn router(state: AppState) -> Router {
         kernel::extract::BODY_LIMIT,
     ))
     .merge(connect::inbound::routes())
+    .merge(identity::tokens::api::well_known())
     .merge(health::routes())
     .merge(docs::routes(document))
     .merge(pages())
@@ -165,5 +202,9 @@ pub fn router(state: AppState) -> Router {
         layers::headers,
     ))
     .layer(middleware::from_fn(layers::correlate))
+    .layer(middleware::from_fn_with_state(
+        state.proxies.clone(),
+        client::know,
+    ))
     .with_state(state)
 }

@@ -7,13 +7,16 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
+use audit::{key::SigningKey, upkeep};
 use connect::{Connect, ProviderSettings, Settings, catalogue::Catalogue};
 use identity::{
     oidc::Oidc,
     people::{self, People},
+    tokens::Tokens,
 };
 use kernel::{
     Db,
@@ -32,6 +35,7 @@ use crate::config::Config;
 const DATABASE: &str = "freehold";
 const KEYRING: &str = "keyring.toml";
 const OPERATOR_TOKEN: &str = "operator.token";
+const AUDIT_KEY: &str = "audit.key";
 
 /// Everything that runs, apart from the listener and the workers.
 #[derive(Debug)]
@@ -41,6 +45,7 @@ pub struct Program {
     pub connect: Connect,
     pub people: People,
     pub oidc: Oidc,
+    pub tokens: Tokens,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
     database: Database,
@@ -128,11 +133,8 @@ impl Program {
         let db = Db::connect(&database.server, &HashMap::new()).await?;
         let keyring = open_keyring(&config.data, &db).await?;
         let operator_token = operator_token(&config)?;
-        let connect = Connect::new(
-            catalogue(&config)?,
-            KeyProvider::Local(keyring),
-            settings(&config),
-        )?;
+        let keys = Arc::new(KeyProvider::Local(keyring));
+        let connect = Connect::new(catalogue(&config)?, Arc::clone(&keys), settings(&config))?;
         connect.follow(bus::listen(&db));
 
         let people = People::new(
@@ -141,18 +143,18 @@ impl Program {
                 public_url: config.public_url.clone(),
                 sign_up: config.sign_up,
             },
-        );
+            keys,
+        )?;
 
-        let oidc = Oidc::new(
-            &people,
-            KeyProvider::Local(Keyring::open(keyring_path(&config.data))?),
-            config.identity_providers(),
-        )
-        .context("the settings can't be used")?;
+        let tokens = Tokens::new(&people);
+
+        let oidc = Oidc::new(&people, config.identity_providers())
+            .context("the settings can't be used")?;
 
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
+        identity::register(&mut registry);
         db.subscribe(registry.subscriptions())?;
         Ok(Self {
             config,
@@ -160,6 +162,7 @@ impl Program {
             connect,
             people,
             oidc,
+            tokens,
             registry: Arc::new(registry),
             operator_token,
             database,
@@ -174,14 +177,21 @@ impl Program {
         OperatorToken::new(&self.operator_token)
     }
 
+    /// What becomes of the audit logs on this node.
+    pub fn audit_settings(&self) -> anyhow::Result<upkeep::Settings> {
+        let audit = &self.config.audit;
+        Ok(upkeep::Settings {
+            key: audit_key(&self.config)?,
+            interval: Duration::from_secs(audit.checkpoint_seconds.into()),
+            sink: audit.sink()?,
+            stream: audit.stream()?,
+        })
+    }
+
     /// How browsers reach this installation.
     pub fn web(&self) -> kernel::Result<Web> {
         let config = &self.config;
-        Web::new(
-            &config.public_url,
-            config.proxies,
-            config.operator.second_factor,
-        )
+        Web::new(&config.public_url, config.operator.second_factor)
     }
 
     /// Ends the connections and, where it is ours, the database server.
@@ -193,6 +203,19 @@ impl Program {
 
 pub fn keyring_path(data: &Path) -> PathBuf {
     data.join(KEYRING)
+}
+
+/// The key that signs the audit logs' checkpoints, made on first use. It is named after the public
+/// URL of that time, and keeps its name when that changes.
+pub fn audit_key(config: &Config) -> anyhow::Result<SigningKey> {
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("the data folder {} can't be made", config.data.display()))?;
+    let url = url::Url::parse(&config.public_url)?;
+    let name = format!("{}/audit", url.authority());
+    Ok(SigningKey::open_or_create(
+        &config.data.join(AUDIT_KEY),
+        &name,
+    )?)
 }
 
 pub fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {

@@ -3,8 +3,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use identity::mail::Sender;
+use audit::upkeep::Upkeep;
+use identity::{mail::Sender, tokens::KeySchedule};
 use kernel::{
+    Operator,
+    access::api_key::UsageWriter,
     jobs::{Worker, WorkerOptions},
     telemetry::metric,
 };
@@ -26,7 +29,10 @@ pub struct Node {
     program: Program,
     readiness: Readiness,
     worker: Option<Worker>,
+    upkeep: Upkeep,
     mail: Option<Sender>,
+    usage: UsageWriter,
+    keys: KeySchedule,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -48,6 +54,8 @@ impl Node {
             Some(settings) => Some(Sender::start(&program.db, &settings)?),
             None => None,
         };
+        let usage = UsageWriter::start(&program.db);
+        let keys = KeySchedule::start(&program.tokens);
         let worker = (program.config.worker.concurrency > 0).then(|| {
             let options = WorkerOptions {
                 concurrency: program.config.worker.concurrency,
@@ -55,8 +63,14 @@ impl Node {
             };
             Worker::start(&program.db, program.registry.clone(), options)
         });
-        let (stop, stopped) = oneshot::channel::<()>();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a node carries the audit logs on as long as it runs"
+        )]
+        let operator = Operator::for_upkeep(&program.db);
+        let upkeep = Upkeep::start(&operator, program.audit_settings()?);
         let service = http::router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, service).with_graceful_shutdown(async {
             // An error means that the sender is gone, which is an end as well.
             let _ = stopped.await;
@@ -67,7 +81,10 @@ impl Node {
             program,
             readiness,
             worker,
+            upkeep,
             mail,
+            usage,
+            keys,
             stop,
             server,
         })
@@ -93,9 +110,12 @@ impl Node {
         if let Some(worker) = self.worker {
             worker.drain(DRAIN).await;
         }
+        self.upkeep.stop().await;
         if let Some(mail) = self.mail {
             mail.stop().await;
         }
+        self.keys.stop().await;
+        self.usage.stop().await;
         self.program.close().await
     }
 }

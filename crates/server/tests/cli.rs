@@ -59,6 +59,7 @@ async fn every_command_explains_itself() {
         "webhook verify",
         "credential set",
         "keys revoke",
+        "audit verify",
         "migrate status",
         "sandbox send",
         "tenant create",
@@ -145,6 +146,7 @@ async fn a_set_up_is_made_and_looked_after_from_the_command_line() {
 
     credentials(data).await;
     keys(data, &server.url).await;
+    audit(data, folder.path()).await;
     let out = done(data, &["doctor", "--offline"], "").await;
     assert!(out.contains("Nothing is wrong"), "{out}");
     assert!(out.contains("row-level security is forced"), "{out}");
@@ -202,6 +204,58 @@ async fn credentials(data: &Path) {
         assert_ne!(status, 0);
         assert!(err.contains(hint), "{err}");
     }
+}
+
+/// What was done before, taken away and verified where no installation is.
+async fn audit(data: &Path, folder: &Path) {
+    let vkey = done(data, &["audit", "key"], "").await;
+    let vkey = vkey.trim_end();
+    assert!(vkey.contains("/audit+"), "{vkey}");
+    let export = done(data, &["audit", "export", "--tenant", "acme"], "").await;
+    assert!(export.contains("credential.created"), "{export}");
+    let platform = done(data, &["audit", "export", "--platform"], "").await;
+    let notes = done(data, &["audit", "checkpoints", "--tenant", "acme"], "").await;
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("text").to_owned()
+    };
+    let nowhere = folder.join("nowhere");
+    let verify = async |export: &str, notes: &str| {
+        let (export, notes) = (file("export", export), file("notes", notes));
+        let arguments = [
+            "audit",
+            "verify",
+            "--checkpoints",
+            &notes,
+            "--vkey",
+            vkey,
+            &export,
+        ];
+        let (status, out, _) = call(&nowhere, &arguments, "").await;
+        (status, out)
+    };
+    for whole in [&export, &platform] {
+        let (status, out) = verify(whole, &notes).await;
+        assert_eq!(status, 0, "{out}");
+        assert!(out.contains("entries/s") && out.contains("intact"), "{out}");
+    }
+    let changed = export.replacen("local/", "local/not-", 1);
+    let (status, out) = verify(&changed, &notes).await;
+    assert_eq!(status, 1, "{out}");
+    assert!(
+        out.contains("entry 1 (line 1): changed") && out.contains("Next:"),
+        "{out}"
+    );
+    let (_, later) = export.split_once('\n').expect("lines");
+    let (status, out) = verify(later, "").await;
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("entry 1: missing"), "{out}");
+    let (status, out) = verify("", "").await;
+    assert_eq!(status, 2, "{out}");
+    let (status, out, _) = call(&nowhere, &["audit", "verify", "/does/not/exist"], "").await;
+    assert_eq!(status, 2, "{out}");
+    assert!(!nowhere.exists(), "verifying needs no installation");
 }
 
 async fn keys(data: &Path, url: &str) {

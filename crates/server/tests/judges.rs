@@ -1,18 +1,31 @@
-//! Webhooks signed by the providers' own libraries, against a server as it is installed: a private
-//! Postgres, a keyring of its own, HTTP. The judge is tests/judges/webhook_sdks.py.
+//! Programs that were written by others, or from our documents alone, against a server as it is
+//! installed: a private Postgres, a keyring of its own, HTTP. Webhooks are signed by the providers'
+//! own libraries (tests/judges/webhook_sdks.py), an exported audit log is verified by
+//! tests/judges/audit_verify.py.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use audit::{
+    key::VerifierKey,
+    note::{Checkpoint, origin},
+};
 use connect::credentials::{NewCredential, Rotation};
+use futures_util::TryStreamExt;
 use identity::tenants::{self, NewTenant};
 use kernel::{
     Access, Operator,
-    permission::{CredentialsRead, CredentialsWrite, Permission, TenantsEnter, TenantsWrite},
+    permission::{
+        AuditRead, CredentialsRead, CredentialsWrite, Permission, TenantsEnter, TenantsWrite,
+    },
     secret::Secret,
     testing,
 };
 use serde_json::{Value, json};
-use server::{config::Config, program::Program, serve::Node};
+use server::{
+    config::Config,
+    program::{self, Program},
+    serve::Node,
+};
 use tokio::{net::TcpListener, process::Command};
 
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -256,5 +269,79 @@ async fn the_providers_own_libraries_are_understood_and_forgeries_refused() {
     assert_eq!(accepted.len(), ACCOUNTS.len(), "{said}");
     assert_eq!(stored(node.program(), TENANT).await, accepted);
     assert_eq!(stored(node.program(), OTHER_TENANT).await, BTreeMap::new());
+    node.stop().await.expect("the server stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_written_from_the_documents_agrees_on_an_audit_log() {
+    let Ok(python) = std::env::var("JUDGES_PYTHON") else {
+        testing::skip("JUDGES_PYTHON, a Python with tests/judges/requirements.txt");
+        return;
+    };
+    let data = tempfile::tempdir().expect("a folder");
+    let node = start(data.path()).await;
+    connect_accounts(node.program()).await;
+    let access = enter::<AuditRead>(node.program(), TENANT).await;
+    let tenant = access.tenant().id.to_string();
+    let lines = audit::api::lines(access, 0).await.expect("begins");
+    let export: Vec<_> = lines.try_collect().await.expect("is read to its end");
+    let export = export.concat();
+
+    let key = program::audit_key(&node.program().config).expect("the key opens");
+    let vkey = key.verifier().to_string();
+    let none = None::<(&[u8], &VerifierKey)>;
+    let report = audit::verify::verify(&*export, none).expect("reads");
+    assert!(report.is_intact(), "{:?}", report.faults);
+    let checkpoint = Checkpoint {
+        origin: origin(key.verifier(), &tenant),
+        size: report.last,
+        hash: report.head,
+    };
+    let notes = data.path().join("notes");
+    // Twice, and between them one of another log, as in a sink that takes all of them.
+    let note = checkpoint.sign(&key);
+    let origin = origin(key.verifier(), "platform");
+    let other = Checkpoint {
+        origin,
+        ..checkpoint
+    };
+    std::fs::write(&notes, format!("{note}{}{note}", other.sign(&key))).expect("written");
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/judges/audit_verify.py");
+    let judge = async |export: &[u8]| {
+        let file = data.path().join("export.jsonl");
+        std::fs::write(&file, export).expect("written");
+        let output = Command::new(&python)
+            .arg(&script)
+            .args([&file, &notes])
+            .arg(&vkey)
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(DEADLINE, output)
+            .await
+            .expect("the judge ends")
+            .expect("the judge runs");
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(complained, "");
+        let said = String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned();
+        (output.status.code(), said)
+    };
+    let agreed = format!("{tenant} {} {} 1", report.last, report.head);
+    assert_eq!(judge(&export).await, (Some(0), agreed));
+    let text = std::str::from_utf8(&export).expect("text");
+    let changed = text.replacen("credential.rotated", "credential.deleted", 1);
+    assert_ne!(changed, text);
+    let place = text
+        .lines()
+        .position(|line| line.contains("credential.rotated"));
+    let place = place.expect("a rotation") + 1;
+    let expected = format!("entry {place} was changed");
+    assert_eq!(judge(changed.as_bytes()).await, (Some(1), expected));
+    let last = text.trim_end().rfind('\n').expect("several lines") + 1;
+    let number = report.last;
+    let expected = format!("entries {number} to {number} are missing at the end");
+    assert_eq!(judge(&export[..last]).await, (Some(1), expected));
     node.stop().await.expect("the server stops");
 }

@@ -27,7 +27,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 6] = [
     Asset {
         name: "ui.css",
         kind: CSS,
@@ -56,6 +56,11 @@ const ASSETS: [Asset; 5] = [
         content: include_str!("../assets/chart.js"),
     },
     Asset {
+        name: "passkey.js",
+        kind: JS,
+        content: include_str!("../assets/passkey.js"),
+    },
+    Asset {
         name: "icon.svg",
         kind: SVG,
         content: include_str!("../assets/icon.svg"),
@@ -72,7 +77,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The address of the file with this name. The names are `ui.css`, `app.js`, `palette.js`,
-/// `chart.js` and `icon.svg`.
+/// `chart.js`, `passkey.js` and `icon.svg`.
 pub fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *VERSION)
 }

@@ -15,7 +15,7 @@ use ui::{Brand, Query, Theme, assets};
 #[allow(dead_code, reason = "this test renders one of the samples")]
 mod sample;
 
-const MODULES: [&str; 3] = ["app.js", "palette.js", "chart.js"];
+const MODULES: [&str; 4] = ["app.js", "palette.js", "chart.js", "passkey.js"];
 
 async fn get(path: &str, known: Option<&str>) -> Response<Body> {
     let app: Router = assets::routes();
@@ -96,7 +96,7 @@ async fn another_version_gets_what_there_is_but_does_not_keep_it() {
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }
 
-/// Counts everything that a page with charts and an opened palette runs, without compression.
+/// Counts everything that a page with charts, passkeys and an opened palette runs, without compression.
 #[tokio::test]
 async fn scripts_of_a_page_stay_below_15_kilobytes() {
     let mut size = 0;

@@ -166,6 +166,14 @@ seen!(
 );
 
 seen!(
+    checklist,
+    Checklist::new()
+        .step(true, "Connect", "At a provider.", "/connect")
+        .step(false, "Invite <all>", "By mail.", "javascript:alert(1)")
+        .render()
+);
+
+seen!(
     stat,
     Stat::new("Messages", "12")
         .change(Tone::Success, "+1")

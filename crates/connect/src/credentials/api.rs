@@ -262,11 +262,7 @@ async fn endpoints(
     let rows = rows
         .into_iter()
         .map(|row| EndpointView {
-            url: format!(
-                "{}/hooks/{slug}/{}",
-                connect.settings().public_url,
-                row.provider
-            ),
+            url: connect.hook_url(slug, &row.provider),
             provider: row.provider,
             enabled: row.enabled,
         })

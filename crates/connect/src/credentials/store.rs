@@ -215,7 +215,7 @@ impl Connect {
         Ok(())
     }
 
-    async fn credential_view(
+    pub(super) async fn credential_view(
         &self,
         access: &Access<CredentialsWrite>,
         id: CredentialId,

@@ -111,10 +111,22 @@ async fn send(
     Json(new): Json<NewText>,
 ) -> Result<(StatusCode, Json<Message>)> {
     let key = idempotency_key(&headers)?;
+    let (status, message) = reply(&access, id, Author::Api, new.text, key).await?;
+    Ok((status, Json(message)))
+}
+
+/// Queues a text in a conversation, once for each key.
+pub(crate) async fn reply(
+    access: &Access<MessagesSend>,
+    id: ConversationId,
+    author: Author,
+    text: String,
+    key: Option<String>,
+) -> Result<(StatusCode, Message)> {
     let mut tx = access.begin().await?;
     let conversation = Open::lock(&mut tx, id).await?;
-    let text = sound_text(conversation.channel, new.text)?;
-    let answer = once(&mut tx, &conversation, text, key).await?;
+    let text = sound_text(conversation.channel, text)?;
+    let answer = once(&mut tx, &conversation, author, text, key).await?;
     tx.commit().await?;
     Ok(answer)
 }
@@ -156,9 +168,9 @@ async fn begin(
         },
     )
     .await?;
-    let answer = once(&mut tx, &conversation, text, key).await?;
+    let (status, message) = once(&mut tx, &conversation, Author::Api, text, key).await?;
     tx.commit().await?;
-    Ok(answer)
+    Ok((status, Json(message)))
 }
 
 /// Queues the text, unless the key says that it was queued before. The conversation's lock orders
@@ -166,19 +178,20 @@ async fn begin(
 async fn once(
     tx: &mut kernel::Tx,
     conversation: &Open,
+    author: Author,
     text: String,
     key: Option<String>,
-) -> Result<(StatusCode, Json<Message>)> {
+) -> Result<(StatusCode, Message)> {
     if let Some(key) = &key
         && let Some((id, within, said)) = by_key(tx, key).await?
     {
         if within != conversation.id || said.as_deref() != Some(text.as_str()) {
             return Err(reused());
         }
-        return Ok((StatusCode::OK, Json(Message::find(tx, id).await?)));
+        return Ok((StatusCode::OK, Message::find(tx, id).await?));
     }
-    let id = queue(tx, conversation, Author::Api, text, key).await?;
-    Ok((StatusCode::CREATED, Json(Message::find(tx, id).await?)))
+    let id = queue(tx, conversation, author, text, key).await?;
+    Ok((StatusCode::CREATED, Message::find(tx, id).await?))
 }
 
 fn sound_text(channel: Channel, text: String) -> Result<String> {
@@ -207,8 +220,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
         return Ok(None);
     };
     let text = value.to_str().unwrap_or_default();
+    sound_key(text).map(|key| Some(format!("api/{key}")))
+}
+
+/// The key of a form of the console, kept apart from those of programs.
+pub(crate) fn sent_key(text: &str) -> Result<String> {
+    sound_key(text).map(|key| format!("form/{key}"))
+}
+
+fn sound_key(text: &str) -> Result<&str> {
     let sound = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-    sound.then(|| Some(format!("api/{text}"))).ok_or_else(|| {
+    sound.then_some(text).ok_or_else(|| {
         Error::field(
             "Idempotency-Key",
             format!("must be 1 to {MAX_KEY} visible ASCII characters"),

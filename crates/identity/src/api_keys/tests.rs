@@ -1,5 +1,7 @@
 //! Keys over HTTP, against a real database: what they open, and when they stop.
 
+mod life;
+
 use kernel::{
     permission::{ApiKeysRead, ApiKeysWrite},
     testing::database,

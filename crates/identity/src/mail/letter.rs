@@ -43,6 +43,15 @@ impl Letter {
         .after(UNASKED)
     }
 
+    pub fn reset_required(link: &str) -> Self {
+        Self::new(
+            "Set a new password",
+            "The people who run this service ask you to set a new password. The old one opens nothing any more, and you were signed out everywhere.",
+        )
+        .link("Set a new password", link)
+        .after("The link can be used once, within an hour. After that, the sign-in page lets you ask for another.")
+    }
+
     pub fn account_exists(link: &str) -> Self {
         Self::new(
             "You have an account already",
@@ -108,6 +117,13 @@ impl Letter {
         .after("If that was not you, tell the people who run this service at once.")
     }
 
+    /// `what` says which factor, in a sentence.
+    pub fn factors_changed(what: &str) -> Self {
+        Self::new("The security of your account was changed", what).after(
+            "If that was not you, set a new password at once and look at your account's security.",
+        )
+    }
+
     pub fn invitation(tenant: &str, role: &str, link: &str) -> Self {
         Self::new(
             format!("You are invited to {}", one_line(tenant)),
@@ -115,6 +131,22 @@ impl Letter {
         )
         .link("Accept the invitation", link)
         .after("The invitation is for this address alone and ends after seven days.")
+    }
+
+    /// Nothing of the report stands in it: whoever has a key could have us mail their words.
+    pub fn key_leaked(tenant: &str, name: &str, display: &str) -> Self {
+        Self::new(
+            format!("An API key of {} has leaked", one_line(tenant)),
+            format!(
+                "The API key “{}” ({display}…) of {} was found in public, and was revoked at once.",
+                one_line(name),
+                one_line(tenant)
+            ),
+        )
+        .after("What used it is refused now: issue another key and replace it there.")
+        .after(
+            "The audit log says where it was found, and what the key was used for stands with it.",
+        )
     }
 
     pub fn text(&self) -> String {

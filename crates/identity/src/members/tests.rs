@@ -369,8 +369,11 @@ async fn strangers_and_unknown_tenants_answer_alike() {
     assert_eq!(foreign, answer("/app/no-such-tenant/see").await);
     assert_eq!(code(&foreign), (404, "not_found"));
     assert_eq!(app.browser().status("GET", "/app/acme/see").await, 401);
-    app.execute("UPDATE control.tenant SET status = 'suspended' WHERE slug = 'acme'")
-        .await;
+    app.execute(
+        "UPDATE control.tenant SET status = 'suspended', suspension = 'abuse',
+         suspended_at = now() WHERE slug = 'acme'",
+    )
+    .await;
     let tenant = app.db.directory().by_slug("acme").await.expect("directory");
     app.db.directory().forget(&tenant.expect("acme"));
     assert_eq!(

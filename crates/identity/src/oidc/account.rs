@@ -1,4 +1,4 @@
-//! Whose account somebody opens whom a provider has vouched for. docs/adr/0008 says why.
+//! Whose account somebody opens whom a provider has vouched for. docs/adr/0009 says why.
 
 use kernel::{
     Error, Result,
@@ -6,7 +6,7 @@ use kernel::{
     audit::Act,
     db::PeopleTx,
     error::{OnConstraint, SignInRefusal},
-    id::{IdentityProviderId, TenantId, UserId},
+    id::{TenantId, UserId},
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -19,7 +19,11 @@ use super::{
 use crate::{
     input,
     mail::{self, Letter},
-    people::{Email, NewSession, note, sessions},
+    people::{
+        Email, factors, note, pending,
+        sessions::{self, Confined, Shown},
+        sign_in::SignIn,
+    },
 };
 
 /// An account that a sign-in may be about.
@@ -32,6 +36,8 @@ struct Account {
     /// Whether the account has shown that the address is its own.
     verified: bool,
     staff: bool,
+    /// Whether it has a second factor, which a provider's word does not stand for.
+    guarded: bool,
     /// What it is in the provider's tenant.
     membership: Option<Membership>,
 }
@@ -70,7 +76,8 @@ enum Verdict {
 }
 
 /// `known`: the account that the provider's person is linked to. `named`: the account that has the
-/// address which the provider confirms. `here`: whoever is signed in in this browser otherwise.
+/// address which the provider confirms. `here`: whoever is signed in in this browser otherwise, with their
+/// second factor if they have one.
 fn decide(
     trust: Trust,
     known: Option<&Account>,
@@ -89,15 +96,19 @@ fn decide(
         (None, ..) if !confirmed => Verdict::Refuse(SignInRefusal::Unverified),
         (None, Some(account), _) if !account.active => not_admitted,
         (None, Some(account), Trust::Platform { links, .. }) => {
-            // Staff reach every tenant: a word from outside is not enough to become one.
-            let trusted = links && account.verified && !account.staff;
+            // Staff reach every tenant: a word from outside is not enough to become one. Nor is it
+            // for an account whose owner wants more than one thing shown.
+            let trusted = links && account.verified && !account.staff && !account.guarded;
             match trusted || here == Some(account.id) {
                 true => Verdict::Link,
                 false => Verdict::Refuse(SignInRefusal::LinkFirst),
             }
         }
         (None, Some(account), Trust::Tenant { .. }) if account.membership.is_some() => {
-            Verdict::Link
+            match account.guarded && here != Some(account.id) {
+                true => Verdict::Refuse(SignInRefusal::LinkFirst),
+                false => Verdict::Link,
+            }
         }
         (None, Some(_), Trust::Tenant { admits: false }) => not_admitted,
         (None, Some(account), Trust::Tenant { admits: true }) => match here == Some(account.id) {
@@ -112,7 +123,8 @@ fn decide(
 }
 
 /// Opens a session for the person whom a provider's token names, with their account linked or made
-/// where that is allowed.
+/// where that is allowed. The sign-in waits where the account has a second factor, unless the
+/// provider is trusted to have asked for one.
 ///
 /// # Errors
 /// `sign_in_unverified`, `sign_in_link_first`, `sign_in_not_admitted`; `sign_in_stale` where somebody
@@ -123,7 +135,7 @@ pub(super) async fn enter(
     relying: &Relying,
     claims: &Claims,
     here: Option<&Person>,
-) -> Result<NewSession> {
+) -> Result<SignIn> {
     let email = claims
         .email
         .as_deref()
@@ -145,7 +157,10 @@ pub(super) async fn enter(
             admits: email.as_ref().is_some_and(|email| provider.admits(email)),
         },
     };
-    let here = here.map(Person::id);
+    let guarded = named.as_ref().is_some_and(|account| account.guarded);
+    let here = here
+        .filter(|person| !guarded || person.second_factor_at().is_some())
+        .map(Person::id);
     let verdict = decide(trust, known.as_ref(), email.is_some(), named.as_ref(), here);
     let account = known.or(named);
     let user = match (verdict, &account, &email) {
@@ -205,7 +220,7 @@ pub(super) async fn enter(
         )
         .await?;
     }
-    let session = open(&mut tx, visitor, relying, claims, user).await?;
+    let outcome = open(&mut tx, visitor, relying, claims, user).await?;
     match &relying.place {
         Place::Tenant(provider) if joins => {
             let act = Act {
@@ -219,7 +234,7 @@ pub(super) async fn enter(
         _ => tx.commit().await?,
     }
     oidc.people().attempt_forgiven(visitor).await?;
-    Ok(session)
+    Ok(outcome)
 }
 
 async fn refused<T>(
@@ -305,13 +320,15 @@ async fn account(
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|row| Account {
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Account {
         id: row.id.into(),
         email: row.email,
         email_as_typed: row.email_as_typed,
         active: row.status == "active",
         verified: row.verified,
         staff: row.staff,
+        guarded: factors::has_any(tx, row.id.into()).await?,
         membership: row.role.map(|role| Membership {
             role,
             permissions: row.permissions,
@@ -447,32 +464,36 @@ async fn open(
     relying: &Relying,
     claims: &Claims,
     user: UserId,
-) -> Result<NewSession> {
-    let session = sessions::open(tx, user, visitor).await?;
-    let (confined_to, provider, second_factor) = match &relying.place {
+) -> Result<SignIn> {
+    let (confined, shown) = match &relying.place {
         Place::Platform(provider) => {
             let counts = |method: &String| provider.second_factor.contains(method);
-            (None, None, claims.amr.iter().any(counts))
+            let shown = match claims.amr.iter().any(counts) {
+                true => Shown::Two,
+                false => Shown::One,
+            };
+            (None, shown)
         }
-        Place::Tenant(provider) => (Some(provider.tenant.id), Some(provider.id), false),
+        Place::Tenant(provider) => {
+            let confined = Confined {
+                tenant: provider.tenant.id,
+                provider: provider.id,
+            };
+            (Some(confined), Shown::One)
+        }
     };
-    sqlx::query!(
-        "UPDATE control.session SET confined_to = $2, provider_id = $3,
-             second_factor_at = CASE WHEN $4 THEN now() END
-         WHERE id = $1",
-        session.id.uuid(),
-        confined_to.map(TenantId::uuid),
-        provider.map(IdentityProviderId::uuid),
-        second_factor
-    )
-    .execute(tx.conn())
-    .await?;
+    if shown == Shown::One && factors::has_any(tx, user).await? {
+        let waiting = pending::open(tx, Some(user), confined).await?;
+        return Ok(SignIn::Waits(waiting));
+    }
+    let session = sessions::open(tx, user, visitor, shown, confined).await?;
     let detail = json!({
-        "session": session.id, "provider": relying.label, "confined_to": confined_to,
+        "session": session.id, "provider": relying.label,
+        "confined_to": confined.map(|confined| confined.tenant),
     });
     let actor = Actor::user(user);
     note(tx, visitor, Some(user), &actor, "account.signed_in", detail).await?;
-    Ok(session)
+    Ok(SignIn::Done(session))
 }
 
 impl Place {

@@ -24,7 +24,11 @@ use super::{
     flow::{self, Answer, LIFE},
     relying::Relying,
 };
-use crate::people::{api::with_session, sessions};
+use crate::people::{
+    pages::{SECOND_FACTOR, signed_in, with_next},
+    sessions,
+    sign_in::SignIn,
+};
 
 /// `/sign-in/oidc/…`.
 pub fn pages<S>() -> Router<S>
@@ -107,13 +111,22 @@ async fn come_back(
         .as_ref()
         .map(SessionHolder::person)
         .filter(|person| person.confined_to().is_none());
-    let session = account::enter(&oidc, &visitor, &relying, &claims, here).await?;
+    let next = returned.next.unwrap_or_else(|| relying.home());
+    let session = match account::enter(&oidc, &visitor, &relying, &claims, here).await? {
+        SignIn::Done(session) => session,
+        SignIn::Waits(waiting) => {
+            let mut response = SeeOther::new(with_next(SECOND_FACTOR, &next)).into_response();
+            let cookie = web.pending_cookie(&waiting.token)?;
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            return Ok(response);
+        }
+        SignIn::Refused => return Err(Error::SignIn(SignInRefusal::NotAdmitted)),
+    };
     // The browser's earlier session would be left without anybody to end it.
     if let Some(before) = &before {
         sessions::sign_out(before.person()).await?;
     }
-    let next = returned.next.unwrap_or_else(|| relying.home());
-    with_session(&web, &session, SeeOther::new(next))
+    signed_in(&web, &session, SeeOther::new(next))
 }
 
 /// Bound to this very host where the address allows it, as the session's is.

@@ -295,6 +295,13 @@ async fn end_sessions(
     )
     .execute(tx.conn())
     .await?;
+    sqlx::query!(
+        "DELETE FROM control.pending_sign_in WHERE provider_id = $1 AND confined_to = $2",
+        id.uuid(),
+        access.tenant().id.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -317,7 +324,7 @@ async fn seal(
     let record = id.uuid();
     let (owner, context) = sealed_for(access.tenant().id, record.as_bytes());
     let plain = secret.expose().as_bytes();
-    Sealed::seal(&oidc.0.keys, owner, &context, plain)
+    Sealed::seal(oidc.people().keys(), owner, &context, plain)
         .await
         .map(Some)
 }

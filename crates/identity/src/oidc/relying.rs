@@ -3,9 +3,10 @@
 use kernel::{
     Error, Result,
     access::Vouched,
-    db::{Tenant, TenantStatus, Whose},
+    db::{Tenant, Whose},
     id::{IdentityProviderId, TenantId},
     secret::Secret,
+    suspension::Effect,
 };
 use vault::{Context, Owner, WrappedKey};
 
@@ -104,7 +105,7 @@ impl Oidc {
         })
     }
 
-    /// A tenant's provider by the names in its address. Tenants that are not active, and providers
+    /// A tenant's provider by the names in its address. Tenants whose people may not sign in, and providers
     /// that are turned off, are not there.
     pub(super) async fn of_tenant(&self, slug: &str, name: &str) -> Result<Relying> {
         let tenant = self.db().directory().by_slug(slug).await?;
@@ -129,7 +130,7 @@ impl Oidc {
         id: Option<IdentityProviderId>,
         name: Option<&str>,
     ) -> Result<Relying> {
-        if tenant.status != TenantStatus::Active {
+        if tenant.effects().login != Effect::Allow {
             return Err(Error::NotFound("resource"));
         }
         let mut tx = self.people().begin(Whose::tenant(tenant.id)).await?;
@@ -199,7 +200,10 @@ impl Relying {
         };
         let record = provider.id.uuid();
         let (owner, context) = sealed_for(provider.tenant.id, record.as_bytes());
-        let plain = provider.secret.open(&oidc.0.keys, owner, &context).await?;
+        let plain = provider
+            .secret
+            .open(oidc.people().keys(), owner, &context)
+            .await?;
         let text = std::str::from_utf8(&plain).map_err(Error::internal)?;
         Ok(Secret::new(text))
     }

@@ -134,12 +134,7 @@ async fn settings_that_cannot_work_are_named() {
         link: false,
         second_factor: Vec::new(),
     };
-    let made = |provider: PlatformProvider| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let keyring = vault::Keyring::open_or_create(folder.path().join("keyring.toml"));
-        let keys = vault::KeyProvider::Local(keyring.expect("a keyring"));
-        Oidc::new(&app.people, keys, vec![provider])
-    };
+    let made = |provider: PlatformProvider| Oidc::new(&app.people, vec![provider]);
     let oidc = made(provider.clone()).expect("it works");
     for (next, path) in [
         (None, "/sign-in/oidc/acme"),

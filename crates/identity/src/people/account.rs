@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     Email, NewSession, People, mailbox, password,
-    sessions::{self, noted},
+    sessions::{self, Shown, noted},
     sign_up::{self, OwnTenant},
 };
 use crate::{
@@ -139,10 +139,23 @@ pub async fn change_password(
     .execute(tx.conn())
     .await?;
     let ended = sessions::end_all(&mut tx, person.id(), Some(person.session())).await?;
-    let session = sessions::rotate(&mut tx, person).await?;
+    let session = sessions::shown(&mut tx, person, Shown::One).await?;
     mail::enqueue(&mut tx, &email, &Letter::password_changed()).await?;
     let detail = json!({ "sessions_ended": ended });
     noted(&mut tx, person, "account.password_changed", detail).await?;
+    tx.commit().await?;
+    Ok(session)
+}
+
+/// Has the person show their password once more, before what a found cookie must not be enough for.
+///
+/// # Errors
+/// As for the current password in [`change_password`].
+pub async fn confirm(people: &People, person: &Person, password: &Secret) -> Result<NewSession> {
+    show_password(people, person, "password", password).await?;
+    let mut tx = person.begin().await?;
+    let session = sessions::shown(&mut tx, person, Shown::One).await?;
+    noted(&mut tx, person, "account.password_shown", json!({})).await?;
     tx.commit().await?;
     Ok(session)
 }

@@ -9,6 +9,7 @@ use kernel::{
     Error, Result,
     access::{Visitor, session::digest_of},
     db::Whose,
+    id::UserId,
 };
 
 use super::{Email, People};
@@ -52,6 +53,25 @@ pub(crate) const MAILBOX: Limit = Limit {
     forgotten_seconds: 3_600.0,
 };
 
+/// Reports of leaked keys, which scanners send from few addresses.
+pub(crate) const REPORTS: Limit = Limit {
+    kind: "reports",
+    free: 100,
+    pause_seconds: 1.0,
+    longest_seconds: 60.0,
+    forgotten_seconds: 900.0,
+};
+
+/// Guesses at one account's second factor, counted apart from those at its password: knowing the
+/// password must not end this count.
+pub(crate) const FACTOR: Limit = Limit {
+    kind: "factor",
+    free: 5,
+    pause_seconds: 30.0,
+    longest_seconds: 900.0,
+    forgotten_seconds: 86_400.0,
+};
+
 #[derive(Debug)]
 pub(crate) struct Attempts<'a>(pub &'a People);
 
@@ -64,6 +84,14 @@ impl Attempts<'_> {
         }
     }
 
+    /// Counts a report of leaked keys from the visitor's network.
+    pub async fn of_reports(&self, visitor: &Visitor) -> Result<()> {
+        match visitor.network() {
+            Some(network) => self.take(REPORTS, &network).await,
+            None => Ok(()),
+        }
+    }
+
     pub async fn at_account(&self, email: &Email) -> Result<()> {
         self.take(ACCOUNT, &hashed(email)).await
     }
@@ -72,12 +100,26 @@ impl Attempts<'_> {
         self.take(MAILBOX, &hashed(email)).await
     }
 
+    pub async fn at_second_factor(&self, user: UserId) -> Result<()> {
+        self.take(FACTOR, &user.to_string()).await
+    }
+
     /// The try was no guess: the account's count ends, and the network gets its try back.
     pub async fn succeeded(&self, visitor: &Visitor, email: &Email) -> Result<()> {
-        let account = subject(ACCOUNT, &hashed(email));
+        self.forgive(visitor, subject(ACCOUNT, &hashed(email)))
+            .await
+    }
+
+    /// The same for a second factor.
+    pub async fn second_factor_shown(&self, visitor: &Visitor, user: UserId) -> Result<()> {
+        self.forgive(visitor, subject(FACTOR, &user.to_string()))
+            .await
+    }
+
+    async fn forgive(&self, visitor: &Visitor, counted: String) -> Result<()> {
         let network = visitor.network().map(|text| subject(NETWORK, &text));
         let mut tx = self.0.begin(Whose::nobody()).await?;
-        sqlx::query!("DELETE FROM control.attempt WHERE subject = $1", account)
+        sqlx::query!("DELETE FROM control.attempt WHERE subject = $1", counted)
             .execute(tx.conn())
             .await?;
         sqlx::query!(

@@ -2,7 +2,7 @@
 //! address with one.
 
 use kernel::{
-    Result,
+    Error, Result,
     access::{
         Actor, Person, Visitor,
         session::{NewToken, digest_of},
@@ -103,6 +103,22 @@ pub(crate) async fn peek(tx: &mut PeopleTx, purpose: Purpose, token: &Secret) ->
         user: row.user_id.map(Into::into),
         email: Email::stored(row.email, row.email_as_typed),
     })
+}
+
+/// The address that a link of a mail was sent to, while it can be used.
+pub(crate) async fn address(
+    people: &People,
+    purpose: Purpose,
+    token: &Secret,
+) -> Result<Option<Email>> {
+    let mut tx = people.begin(Whose::nobody()).await?;
+    let proof = peek(&mut tx, purpose, token).await;
+    tx.commit().await?;
+    match proof {
+        Ok(proof) => Ok(Some(proof.email)),
+        Err(Error::Invalid { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Uses a token up. Of several at once, one gets the proof.

@@ -17,7 +17,9 @@ use utoipa::ToSchema;
 use super::{
     Email, NewSession, People,
     mailbox::{self, Purpose},
-    note, password, sessions, spent,
+    note, password,
+    sessions::{self, Shown},
+    spent,
 };
 use crate::{
     input,
@@ -115,7 +117,7 @@ pub async fn finish(people: &People, visitor: &Visitor, new: Completion) -> Resu
     let mut tx = people.begin(Whose::nobody()).await?;
     let proof = mailbox::consume(&mut tx, Purpose::SignUp, &new.token).await?;
     let user = insert(&mut tx, visitor, &proof.email, &name, &hash).await?;
-    let session = sessions::open(&mut tx, user, visitor).await?;
+    let session = sessions::open(&mut tx, user, visitor, Shown::One, None).await?;
     tx.commit().await?;
     let tenant = match new.tenant {
         None => None,

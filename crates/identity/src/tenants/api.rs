@@ -8,6 +8,7 @@ use kernel::{
     extract::{Json, Path, Query},
     page::Page,
     permission::{TenantsRead, TenantsWrite},
+    suspension::SuspensionKind,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -52,7 +53,7 @@ async fn create(
     Ok((StatusCode::CREATED, Json(tenant)))
 }
 
-/// List tenants, newest first.
+/// List tenants.
 #[utoipa::path(
     get, path = "/admin/v1/tenants", tag = "tenants", operation_id = "tenants_list",
     params(TenantQuery),
@@ -118,13 +119,15 @@ async fn update(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Suspension {
-    /// For the audit log.
+    /// Decides what still works.
+    kind: SuspensionKind,
+    /// For other staff, and for the audit log.
     #[schema(min_length = 1, max_length = 1000)]
-    reason: String,
+    note: String,
 }
 
-/// Suspend a tenant: its callers are refused and its jobs wait, its webhooks are kept. May be
-/// repeated.
+/// Suspend a tenant. What still works depends on the kind: see catalogue/suspension.toml. May be
+/// repeated, also with another kind.
 #[utoipa::path(
     post, path = "/admin/v1/tenants/{tenant}/suspend", tag = "tenants", operation_id = "tenants_suspend",
     params(("tenant" = String, Path, description = "The tenant's id (`ten_…`) or slug")),
@@ -146,7 +149,7 @@ async fn suspend(
     Path(tenant): Path<String>,
     Json(suspension): Json<Suspension>,
 ) -> Result<Json<TenantView>> {
-    let tenant = super::suspend(&operator, &tenant, &suspension.reason).await?;
+    let tenant = super::suspend(&operator, &tenant, suspension.kind, &suspension.note).await?;
     Ok(Json(tenant))
 }
 

@@ -1,7 +1,7 @@
 //! Changing a tenant that exists: suspending, activating, closing, and its name, plan and share.
 //!
 //! The status in the control database is what interfaces and webhooks obey; the lane in the cell
-//! is what the queue obeys, and it is paused exactly while the tenant is not active. The status is
+//! is what the queue obeys, and it is paused exactly while the tenant's standing holds its jobs. The status is
 //! changed first and the lane follows, because the status is what people see: a suspension that
 //! breaks off in between already keeps callers out and says `suspended`, and repeating it stops the
 //! queue too. An activation that breaks off lets callers in while the jobs still wait, and loses
@@ -11,9 +11,11 @@
 use kernel::error::ConflictCode;
 use kernel::{
     Error, Operator, Result,
-    db::{Tenant, TenantStatus},
+    db::{OperatorTx, Tenant, TenantStatus},
+    id::TenantId,
     jobs::{self, Lane, LaneChange},
     permission::TenantsWrite,
+    suspension::{Effect, SuspensionKind},
 };
 use serde_json::{Value, json};
 
@@ -21,60 +23,48 @@ use super::{
     model::{Row, TenantChanges, TenantView, check_weight},
     query::{locate, lock, read_lane, row},
 };
-use crate::input;
+use crate::{input, notes};
 
-/// The longest reason, in characters.
-const REASON: usize = 1000;
+/// The longest note on a suspension, in characters.
+const NOTE: usize = 1000;
 
-/// Keeps the tenant's callers out and makes its jobs wait. Webhooks are still stored. May be
-/// repeated.
+/// Suspends a tenant: what of it still works is said by the kind's row of catalogue/suspension.toml.
+/// The note stays among the staff's. May be repeated, also with another kind.
 pub async fn suspend(
     operator: &Operator<TenantsWrite>,
     tenant: &str,
-    reason: &str,
+    kind: SuspensionKind,
+    note: &str,
 ) -> Result<TenantView> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON || reason.contains('\0') {
+    let note = note.trim();
+    if note.is_empty() || note.chars().count() > NOTE || note.contains('\0') {
         return Err(Error::field(
-            "reason",
-            format!("must have from 1 to {REASON} characters"),
+            "note",
+            format!("must have from 1 to {NOTE} characters"),
         ));
     }
-    let detail = json!({ "reason": reason });
-    change(
-        operator,
-        tenant,
-        TenantStatus::Suspended,
-        "tenant.suspended",
-        detail,
-    )
-    .await
+    let change = Change {
+        to: TenantStatus::Suspended,
+        suspension: Some(kind),
+        action: "tenant.suspended",
+        note: Some(format!("Suspended ({}): {note}", kind.as_str())),
+        detail: json!({ "kind": kind, "note": note }),
+    };
+    change.make(operator, tenant).await
 }
 
 /// Ends a suspension; what waited runs. May be repeated.
 pub async fn activate(operator: &Operator<TenantsWrite>, tenant: &str) -> Result<TenantView> {
-    change(
-        operator,
-        tenant,
-        TenantStatus::Active,
-        "tenant.activated",
-        json!({}),
-    )
-    .await
+    let change = Change::plain(TenantStatus::Active, "tenant.activated");
+    change.make(operator, tenant).await
 }
 
 /// Ends the tenant for good: nobody enters it, nothing is received or run for it, and its
 /// providers' ids are free for others. Its rows stay, and so does its slug, which URLs in other
 /// people's hands may name. May be repeated; also gives up a provisioning that broke off.
 pub async fn close(operator: &Operator<TenantsWrite>, tenant: &str) -> Result<TenantView> {
-    change(
-        operator,
-        tenant,
-        TenantStatus::Closed,
-        "tenant.closed",
-        json!({}),
-    )
-    .await
+    let change = Change::plain(TenantStatus::Closed, "tenant.closed");
+    change.make(operator, tenant).await
 }
 
 /// Whether a tenant in one state may be brought into another. Reaching a state again is allowed,
@@ -95,49 +85,80 @@ fn refused(status: TenantStatus, detail: &str) -> Error {
     }
 }
 
-async fn change(
-    operator: &Operator<TenantsWrite>,
-    tenant: &str,
+/// A step of the lifecycle.
+struct Change {
     to: TenantStatus,
-    action: &str,
+    suspension: Option<SuspensionKind>,
+    action: &'static str,
     detail: Value,
-) -> Result<TenantView> {
-    let tenant = locate(operator.db(), tenant).await?;
-    let mut tx = operator.begin(action, Some(tenant.id), detail).await?;
-    let from = lock(&mut tx, tenant.id).await?.status()?;
-    if !allowed(from, to) {
-        return Err(refused(from, &format!("it can't become {}", to.as_str())));
-    }
-    let row = sqlx::query_as!(
-        Row,
-        "UPDATE control.tenant SET status = $2,
-             updated_at = CASE WHEN status = $2 THEN updated_at ELSE now() END
-         WHERE id = $1
-         RETURNING id, slug, name, plan, region, status, cell_id, epoch, created_at, updated_at",
-        tenant.id.uuid(),
-        to.as_str()
-    )
-    .fetch_one(tx.conn())
-    .await?;
-    if to == TenantStatus::Closed {
-        sqlx::query!(
-            "DELETE FROM control.provider_route WHERE tenant_id = $1",
-            tenant.id.uuid()
-        )
-        .execute(tx.conn())
-        .await?;
-    }
-    tx.commit().await?;
-    operator.db().directory().forget(&tenant);
-    let (row, lane) = follow(operator, row).await?;
-    row.view(Some(lane))
+    /// What to write among the staff's notes.
+    note: Option<String>,
 }
 
-/// Brings the lane in line with the status, and looks whether the status is still the same.
+impl Change {
+    fn plain(to: TenantStatus, action: &'static str) -> Self {
+        Self {
+            to,
+            suspension: None,
+            action,
+            detail: json!({}),
+            note: None,
+        }
+    }
+
+    async fn make(self, operator: &Operator<TenantsWrite>, tenant: &str) -> Result<TenantView> {
+        let tenant = locate(operator.db(), tenant).await?;
+        let detail = self.detail.clone();
+        let mut tx = operator.begin(self.action, Some(tenant.id), detail).await?;
+        let from = lock(&mut tx, tenant.id).await?.status()?;
+        if !allowed(from, self.to) {
+            let detail = format!("it can't become {}", self.to.as_str());
+            return Err(refused(from, &detail));
+        }
+        let row = self.write(&mut tx, tenant.id).await?;
+        if let Some(note) = &self.note {
+            notes::write(&mut tx, operator, tenant.id, note).await?;
+        }
+        tx.commit().await?;
+        operator.db().directory().forget(&tenant);
+        let (row, lane) = follow(operator, row).await?;
+        row.view(Some(lane))
+    }
+
+    async fn write(&self, tx: &mut OperatorTx, tenant: TenantId) -> Result<Row> {
+        let row = sqlx::query_as!(
+            Row,
+            "UPDATE control.tenant SET status = $2, suspension = $3,
+             suspended_at = CASE WHEN $3::text IS NULL THEN NULL WHEN suspension = $3 THEN suspended_at
+                 ELSE now() END,
+             updated_at = CASE WHEN status = $2 AND suspension IS NOT DISTINCT FROM $3 THEN updated_at
+                 ELSE now() END
+         WHERE id = $1
+         RETURNING id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+             created_at, updated_at",
+            tenant.uuid(),
+            self.to.as_str(),
+            self.suspension.map(SuspensionKind::as_str)
+        )
+        .fetch_one(tx.conn())
+        .await?;
+        if self.to == TenantStatus::Closed {
+            sqlx::query!(
+                "DELETE FROM control.provider_route WHERE tenant_id = $1",
+                tenant.uuid()
+            )
+            .execute(tx.conn())
+            .await?;
+        }
+        Ok(row)
+    }
+}
+
+/// Brings the lane in line with the standing, and looks whether the standing is still the same.
 async fn follow(operator: &Operator<TenantsWrite>, mut known: Row) -> Result<(Row, Lane)> {
     loop {
         let tenant = known.entry()?;
-        let paused = tenant.status != TenantStatus::Active;
+        let paused = tenant.effects().jobs != Effect::Allow;
         let action = if paused {
             "tenant.queue_paused"
         } else {
@@ -153,7 +174,7 @@ async fn follow(operator: &Operator<TenantsWrite>, mut known: Row) -> Result<(Ro
             .begin("tenant.settled", Some(tenant.id), detail)
             .await?;
         let current = row(&mut tx, tenant.id).await?;
-        if current.status == known.status {
+        if (&current.status, &current.suspension) == (&known.status, &known.suspension) {
             tx.commit().await?;
             operator.db().directory().forget(&tenant);
             return Ok((current, lane));
@@ -195,7 +216,8 @@ pub async fn update(
         "UPDATE control.tenant
          SET name = COALESCE($2, name), plan = COALESCE($3, plan), updated_at = now()
          WHERE id = $1
-         RETURNING id, slug, name, plan, region, status, cell_id, epoch, created_at, updated_at",
+         RETURNING id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+             created_at, updated_at",
         tenant.id.uuid(),
         changes.name,
         changes.plan

@@ -6,6 +6,7 @@ use kernel::{
     id::TenantId,
     jobs::Lane,
     page::PageQuery,
+    suspension::SuspensionKind,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -24,6 +25,11 @@ pub struct TenantView {
     pub plan: String,
     pub region: String,
     pub status: TenantStatus,
+    /// Why it is suspended, if it is.
+    pub suspension: Option<SuspensionKind>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub suspended_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: OffsetDateTime,
@@ -68,12 +74,33 @@ pub struct TenantChanges {
     pub weight: Option<i32>,
 }
 
-/// Which tenants to list, newest first.
+/// The order of a list of tenants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+pub enum TenantOrder {
+    #[serde(rename = "created")]
+    Created,
+    /// Newest first.
+    #[default]
+    #[serde(rename = "-created")]
+    CreatedDown,
+    #[serde(rename = "name")]
+    Name,
+    #[serde(rename = "-name")]
+    NameDown,
+}
+
+/// Which tenants to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct TenantQuery {
+    /// Part of the name or of the slug, in whichever case.
+    pub q: Option<String>,
     pub status: Option<TenantStatus>,
+    pub plan: Option<String>,
+    /// `-created` when absent. A cursor belongs to the order that it was made in.
+    #[param(inline)]
+    pub sort: Option<TenantOrder>,
     /// The `next_cursor` of the page before; the list's beginning when absent.
     pub cursor: Option<String>,
     /// Rows in the page.
@@ -108,6 +135,8 @@ pub(super) struct Row {
     pub plan: String,
     pub region: String,
     pub status: String,
+    pub suspension: Option<String>,
+    pub suspended_at: Option<OffsetDateTime>,
     pub cell_id: Uuid,
     pub epoch: i64,
     pub created_at: OffsetDateTime,
@@ -119,12 +148,18 @@ impl Row {
         TenantStatus::parse(&self.status)
     }
 
+    pub fn suspension(&self) -> Result<Option<SuspensionKind>> {
+        let kind = self.suspension.as_deref();
+        kind.map(SuspensionKind::parse).transpose()
+    }
+
     /// The same tenant as the directory knows it.
     pub fn entry(&self) -> Result<Tenant> {
         Ok(Tenant {
             id: self.id.into(),
             slug: self.slug.clone(),
             status: self.status()?,
+            suspension: self.suspension()?,
             cell: self.cell_id.into(),
             epoch: self.epoch,
         })
@@ -134,6 +169,8 @@ impl Row {
         Ok(TenantView {
             id: self.id.into(),
             status: self.status()?,
+            suspension: self.suspension()?,
+            suspended_at: self.suspended_at,
             slug: self.slug,
             name: self.name,
             plan: self.plan,

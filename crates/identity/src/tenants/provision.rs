@@ -199,7 +199,8 @@ async fn open(operator: &Operator<TenantsWrite>, plan: &Plan, id: TenantId) -> R
         Row,
         "UPDATE control.tenant SET status = 'active', name = $2, plan = $3, updated_at = now()
          WHERE id = $1 AND status = 'provisioning'
-         RETURNING id, slug, name, plan, region, status, cell_id, epoch, created_at, updated_at",
+         RETURNING id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+             created_at, updated_at",
         id.uuid(),
         plan.name,
         plan.plan

@@ -10,37 +10,119 @@ use kernel::{
 };
 use serde_json::json;
 
-use super::model::{Row, TenantQuery, TenantView};
+use super::model::{Row, TenantOrder, TenantQuery, TenantView};
 
-/// Tenants, newest first. Does not ask their cells: `queue` is absent.
+/// What a list leaves.
+struct Filter<'a> {
+    q: Option<&'a str>,
+    status: Option<&'a str>,
+    plan: Option<&'a str>,
+}
+
+/// A page of tenants whose order, and whose place in it, is told by the end of the statement: the
+/// macros check whole statements, so each order is one.
+macro_rules! page_of {
+    ($tx:ident, $filter:ident, $after:expr, $limit:ident, $order:tt) => {
+        sqlx::query_as!(
+            Row,
+            "SELECT id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+                 created_at, updated_at
+             FROM control.tenant
+             WHERE ($1::text IS NULL OR position(lower($1) in slug) > 0
+                     OR position(lower($1) in lower(name)) > 0)
+                 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR plan = $3) "
+                + $order
+                + " LIMIT $5",
+            $filter.q,
+            $filter.status,
+            $filter.plan,
+            $after,
+            $limit + 1
+        )
+        .fetch_all($tx.conn())
+        .await?
+    };
+}
+
+macro_rules! page_by_name {
+    ($tx:ident, $filter:ident, $page:ident, $limit:ident, $compare:tt, $direction:tt) => {{
+        let (name, id) = $page.after::<(String, TenantId)>()?.unzip();
+        sqlx::query_as!(
+            Row,
+            "SELECT id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+                 created_at, updated_at
+             FROM control.tenant
+             WHERE ($1::text IS NULL OR position(lower($1) in slug) > 0
+                     OR position(lower($1) in lower(name)) > 0)
+                 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR plan = $3)
+                 AND ($4::uuid IS NULL OR (lower(name), id) "
+                + $compare
+                + " (lower($6), $4))
+             ORDER BY lower(name)"
+                + $direction
+                + ", id"
+                + $direction
+                + " LIMIT $5",
+            $filter.q,
+            $filter.status,
+            $filter.plan,
+            id.map(TenantId::uuid),
+            $limit + 1,
+            name
+        )
+        .fetch_all($tx.conn())
+        .await?
+    }};
+}
+
+/// Tenants. Does not ask their cells: `queue` is absent.
 pub async fn list(
     operator: &Operator<TenantsRead>,
     query: &TenantQuery,
 ) -> Result<Page<TenantView>> {
     let page = query.page();
-    let (limit, after) = (page.limit()?, page.after::<TenantId>()?);
-    let status = query.status.map(|status| status.as_str());
+    let (limit, order) = (page.limit()?, query.sort.unwrap_or_default());
+    let filter = Filter {
+        q: query.q.as_deref(),
+        status: query.status.map(|status| status.as_str()),
+        plan: query.plan.as_deref(),
+    };
     let mut tx = operator
-        .begin("tenant.listed", None, json!({ "status": status }))
+        .begin("tenant.listed", None, json!({ "status": filter.status }))
         .await?;
-    let rows = sqlx::query_as!(
-        Row,
-        "SELECT id, slug, name, plan, region, status, cell_id, epoch, created_at, updated_at
-         FROM control.tenant
-         WHERE ($1::text IS NULL OR status = $1) AND ($2::uuid IS NULL OR id < $2)
-         ORDER BY id DESC LIMIT $3",
-        status,
-        after.map(TenantId::uuid),
-        limit + 1
-    )
-    .fetch_all(tx.conn())
-    .await?;
+    let rows = match order {
+        TenantOrder::CreatedDown => {
+            let after = page.after::<TenantId>()?.map(TenantId::uuid);
+            page_of!(
+                tx,
+                filter,
+                after,
+                limit,
+                "AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC"
+            )
+        }
+        TenantOrder::Created => {
+            let after = page.after::<TenantId>()?.map(TenantId::uuid);
+            page_of!(
+                tx,
+                filter,
+                after,
+                limit,
+                "AND ($4::uuid IS NULL OR id > $4) ORDER BY id"
+            )
+        }
+        TenantOrder::NameDown => page_by_name!(tx, filter, page, limit, "<", " DESC"),
+        TenantOrder::Name => page_by_name!(tx, filter, page, limit, ">", ""),
+    };
     tx.commit().await?;
     let views = rows
         .into_iter()
         .map(|row| row.view(None))
         .collect::<Result<_>>()?;
-    Page::cut(views, limit, |view: &TenantView| view.id)
+    Page::cut(views, limit, |view: &TenantView| match order {
+        TenantOrder::Created | TenantOrder::CreatedDown => json!(view.id),
+        TenantOrder::Name | TenantOrder::NameDown => json!((&view.name, view.id)),
+    })
 }
 
 /// One tenant, by its id or slug, with its lane.
@@ -58,7 +140,7 @@ pub async fn get(operator: &Operator<TenantsRead>, tenant: &str) -> Result<Tenan
 /// The tenant that an id or a slug names. A slug has no underscore and an id has one, so neither
 /// is ever taken for the other. The directory may answer from memory, which serves here: which
 /// tenant a name means never changes.
-pub(super) async fn locate(db: &Db, name: &str) -> Result<Tenant> {
+pub(crate) async fn locate(db: &Db, name: &str) -> Result<Tenant> {
     let known = match name.parse::<TenantId>() {
         Ok(id) => db.directory().by_id(id).await?,
         Err(_) if name.contains('_') => None,
@@ -70,7 +152,8 @@ pub(super) async fn locate(db: &Db, name: &str) -> Result<Tenant> {
 pub(super) async fn row(tx: &mut OperatorTx, id: TenantId) -> Result<Row> {
     sqlx::query_as!(
         Row,
-        "SELECT id, slug, name, plan, region, status, cell_id, epoch, created_at, updated_at
+        "SELECT id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+             created_at, updated_at
          FROM control.tenant WHERE id = $1",
         id.uuid()
     )
@@ -83,7 +166,8 @@ pub(super) async fn row(tx: &mut OperatorTx, id: TenantId) -> Result<Row> {
 pub(super) async fn lock(tx: &mut OperatorTx, id: TenantId) -> Result<Row> {
     sqlx::query_as!(
         Row,
-        "SELECT id, slug, name, plan, region, status, cell_id, epoch, created_at, updated_at
+        "SELECT id, slug, name, plan, region, status, suspension, suspended_at, cell_id, epoch,
+             created_at, updated_at
          FROM control.tenant WHERE id = $1 FOR UPDATE",
         id.uuid()
     )
@@ -108,4 +192,29 @@ pub(super) async fn read_lane<P: Permission>(
     };
     tx.commit().await?;
     Ok(lane)
+}
+
+/// A page of tenants, with the plans that there are to choose from.
+pub(super) async fn list_with_plans(
+    operator: &Operator<TenantsRead>,
+    query: &TenantQuery,
+) -> Result<(Page<TenantView>, Vec<String>)> {
+    let page = list(operator, query).await?;
+    let mut tx = operator
+        .begin("tenant.plans_listed", None, json!({}))
+        .await?;
+    // Hops from plan to plan in the index, however many tenants have each.
+    let plans = sqlx::query_scalar!(
+        r#"WITH RECURSIVE plan AS (
+               (SELECT plan AS name FROM control.tenant ORDER BY plan LIMIT 1)
+               UNION ALL
+               SELECT (SELECT t.plan FROM control.tenant t WHERE t.plan > p.name
+                       ORDER BY t.plan LIMIT 1)
+               FROM plan p WHERE p.name IS NOT NULL
+           ) SELECT name AS "name!" FROM plan WHERE name IS NOT NULL"#
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok((page, plans))
 }

@@ -5,6 +5,7 @@ use kernel::{
     id::TenantId,
     jobs::Lane,
     permission::{ApiKeysRead, TenantsRead, TenantsWrite},
+    suspension::SuspensionKind,
     testing::database,
 };
 use serde_json::{Value, json};
@@ -224,7 +225,7 @@ async fn an_unfinished_tenant_can_only_be_finished_or_given_up() {
         "invalid_transition"
     );
     assert_eq!(
-        code(&suspend(&operator, "half", "why").await),
+        code(&suspend(&operator, "half", SuspensionKind::Investigation, "why").await),
         "invalid_transition"
     );
     let changes = TenantChanges {
@@ -271,9 +272,14 @@ async fn suspension_keeps_callers_out_and_holds_the_queue() {
     let list = || app.send("GET", "/v1/api-keys", Some(key.key.expose()), None);
     assert_eq!(list().await.0, 200);
 
-    let suspended = suspend(&app.operator(), "acme", "unpaid")
-        .await
-        .expect("suspended");
+    let suspended = suspend(
+        &app.operator(),
+        "acme",
+        SuspensionKind::Investigation,
+        "unpaid",
+    )
+    .await
+    .expect("suspended");
     assert_eq!(suspended.status, TenantStatus::Suspended);
     assert!(paused(&suspended));
     let (status, problem) = list().await;
@@ -292,11 +298,11 @@ async fn a_change_that_broke_off_is_finished_by_repeating_it() {
     let app = App::new(database().await);
     let tenant = app.tenant("acme").await;
     let operator = app.operator();
-    suspend(&operator, "acme", "unpaid")
+    suspend(&operator, "acme", SuspensionKind::Investigation, "unpaid")
         .await
         .expect("suspended");
     set_paused(&app, &tenant, false).await;
-    let again = suspend(&operator, "acme", "unpaid")
+    let again = suspend(&operator, "acme", SuspensionKind::Investigation, "unpaid")
         .await
         .expect("repeated");
     assert!(paused(&again));
@@ -330,7 +336,7 @@ async fn closed_is_final_and_frees_the_providers_ids() {
         "invalid_transition"
     );
     assert_eq!(
-        code(&suspend(&operator, "acme", "why").await),
+        code(&suspend(&operator, "acme", SuspensionKind::Investigation, "why").await),
         "invalid_transition"
     );
     assert_eq!(
@@ -350,7 +356,7 @@ async fn the_lane_agrees_with_the_status_after_a_race() {
                 let operator = app.operator();
                 tokio::spawn(async move {
                     if (index + round) % 2 == 0 {
-                        suspend(&operator, "acme", "race").await
+                        suspend(&operator, "acme", SuspensionKind::Investigation, "race").await
                     } else {
                         activate(&operator, "acme").await
                     }
@@ -407,7 +413,7 @@ async fn lists_are_paged_and_filtered() {
     for slug in ["one", "two", "three"] {
         app.tenant(slug).await;
     }
-    suspend(&app.operator(), "two", "why")
+    suspend(&app.operator(), "two", SuspensionKind::Investigation, "why")
         .await
         .expect("suspended");
     let slugs = |page: &Value| -> Vec<String> {
@@ -534,7 +540,53 @@ async fn creating_over_http_answers_201_and_names_bad_fields() {
         );
     }
     let path = "/admin/v1/tenants/acme/suspend";
-    for body in [json!({}), json!({ "reason": " " })] {
+    for body in [
+        json!({}),
+        json!({ "kind": "abuse", "note": " " }),
+        json!({ "kind": "mood", "note": "x" }),
+    ] {
         assert_eq!(app.staff("POST", path, Some(body)).await.0, 422);
     }
+}
+
+#[tokio::test]
+async fn lists_are_searched_and_sorted() {
+    let app = App::new(database().await);
+    for (slug, name, plan) in [
+        ("a", "zeta", "pro"),
+        ("b", "Alpha", "standard"),
+        ("c", "beta", "pro"),
+        ("d", "Éclair", "pro"),
+    ] {
+        let new = NewTenant {
+            name: name.to_owned(),
+            plan: Some(plan.to_owned()),
+            ..new(slug)
+        };
+        create(&app.operator(), new).await.expect("created");
+    }
+    let slugs = async |query: &str| {
+        let (mut slugs, mut cursor) = (String::new(), String::new());
+        loop {
+            let path = format!("/admin/v1/tenants?limit=1&{query}{cursor}");
+            let (status, page) = app.staff("GET", &path, None).await;
+            assert_eq!(status, 200, "{page}");
+            for tenant in page["data"].as_array().expect("a page") {
+                slugs += tenant["slug"].as_str().expect("slug");
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return slugs,
+            }
+        }
+    };
+    assert_eq!(slugs("").await, "dcba");
+    assert_eq!(slugs("sort=created").await, "abcd");
+    let by_name = slugs("sort=name").await;
+    assert!(by_name.starts_with("bc") && by_name.len() == 4, "{by_name}");
+    let reversed: String = by_name.chars().rev().collect();
+    assert_eq!(slugs("sort=-name").await, reversed);
+    assert_eq!(slugs("plan=pro&sort=created").await, "acd");
+    assert_eq!(slugs("q=ETA&sort=created").await, "ac");
+    assert_eq!(slugs("q=%25").await, "");
 }

@@ -1,22 +1,23 @@
-//! API keys: their form, and the access that presenting one gives.
+//! API keys: their form. The access that presenting one gives is [`verify`]'s, what it was used for
+//! is [`usage`]'s.
 //!
 //! `<prefix>_<live|test>_<tenant><key id><secret><checksum>`, base62. The tenant stands in the key
 //! itself, so the key is looked up inside its tenant and no table of all keys exists. The CRC32
 //! lets a scanner tell a real key from look-alikes and lets us refuse typing errors without a query.
 
+mod usage;
+mod verify;
+
 use std::fmt;
 
 use axum::http::{header, request::Parts};
 
-use super::{Access, Actor, Authority, require_active};
-use crate::{
-    db::{Db, Route, Tx},
-    error::{Error, Result},
-    id::{ApiKeyId, TenantId},
-    permission::Permission,
-    secret::{Secret, constant_time_eq},
-    telemetry,
-};
+pub use usage::UsageWriter;
+pub(crate) use usage::Uses;
+pub(super) use verify::authenticate;
+pub use verify::shown;
+
+use crate::{id::TenantId, secret::Secret};
 
 /// Characters of a UUID in base62.
 const TENANT: usize = 22;
@@ -62,11 +63,16 @@ impl fmt::Debug for NewKey {
 
 impl NewKey {
     pub fn generate(prefix: &str, mode: Mode, tenant: TenantId) -> Self {
-        let public_id = format!(
-            "{}{}",
-            encode(tenant.uuid().as_u128(), TENANT),
-            random(KEY_ID)
-        );
+        let tenant = encode(tenant.uuid().as_u128(), TENANT);
+        Self::with_public_id(prefix, mode, format!("{tenant}{}", random(KEY_ID)))
+    }
+
+    /// Another secret for a key that there is. `public_id` is what an earlier [`NewKey`] had.
+    pub fn again(prefix: &str, mode: Mode, public_id: String) -> Self {
+        Self::with_public_id(prefix, mode, public_id)
+    }
+
+    fn with_public_id(prefix: &str, mode: Mode, public_id: String) -> Self {
         let secret = random(SECRET);
         let body = format!("{prefix}_{}_{public_id}{secret}", mode.as_str());
         let checksum = encode(crc32fast::hash(body.as_bytes()).into(), CHECKSUM);
@@ -86,6 +92,7 @@ impl NewKey {
 /// The parts of a well-formed key. Well-formed says nothing of valid.
 struct Presented<'a> {
     tenant: TenantId,
+    /// Letters and digits alone.
     public_id: &'a str,
     secret: &'a str,
 }
@@ -96,7 +103,7 @@ impl<'a> Presented<'a> {
         let (_, mode) = head.rsplit_once('_')?;
         if !matches!(mode, "live" | "test")
             || tail.len() != TENANT + KEY_ID + SECRET + CHECKSUM
-            || !tail.is_ascii()
+            || !tail.bytes().all(|byte| byte.is_ascii_alphanumeric())
         {
             return None;
         }
@@ -114,40 +121,6 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// Checks a presented key and mints the access that it carries. Every failure is the same to the
-/// outside: `Unauthenticated`, unless the key is valid and only lacks the permission.
-pub(super) async fn authenticate<P: Permission>(db: &Db, text: &str) -> Result<Access<P>> {
-    let key = Presented::parse(text).ok_or(Error::Unauthenticated)?;
-    let tenant = db
-        .directory()
-        .by_id(key.tenant)
-        .await?
-        .ok_or(Error::Unauthenticated)?;
-    let correlation = telemetry::correlation();
-    let reader = Actor::new("api_key", "unverified");
-    let mut tx = Tx::begin(db, &tenant, reader, correlation, Route::Read).await?;
-    let row = sqlx::query!(
-        r#"SELECT id, secret_sha256, permissions,
-                  (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())) AS "valid!"
-           FROM cell.api_key WHERE public_id = $1"#,
-        key.public_id
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    tx.commit().await?;
-    let row = row.ok_or(Error::Unauthenticated)?;
-    if !constant_time_eq(&sha256(key.secret.as_bytes()), &row.secret_sha256) || !row.valid {
-        return Err(Error::Unauthenticated);
-    }
-    require_active(&tenant)?;
-    if !row.permissions.iter().any(|name| name == P::NAME) {
-        return Err(Error::Forbidden(P::NAME));
-    }
-    let actor = Actor::new("api_key", ApiKeyId::from(row.id));
-    let access = Access::mint(db, tenant, actor, correlation);
-    Ok(access.with(Authority::Permissions(row.permissions), None))
-}
-
 /// The token of `Authorization: Bearer …`.
 pub(super) fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -155,7 +128,7 @@ pub(super) fn bearer(parts: &Parts) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> Vec<u8> {
+pub(in crate::access) fn sha256(bytes: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
         .as_ref()
         .to_vec()

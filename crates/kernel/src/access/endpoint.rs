@@ -4,22 +4,24 @@
 
 use super::{Access, Actor};
 use crate::{
-    db::{Db, Tenant, TenantStatus},
+    db::{Db, Tenant},
     permission::InboundReceive,
+    suspension::Effect,
     telemetry,
 };
 
 impl Access<InboundReceive> {
-    /// `None` for tenants that receive nothing: those not yet active and those closed. A suspended
-    /// tenant's webhooks are kept; its jobs wait. Only connect's inbound pipeline calls this: a
+    /// `None` for tenants whose standing refuses webhooks, which the outside can't tell from there
+    /// being no such endpoint. Where webhooks are held they are stored like any other, and the jobs
+    /// that they make wait. Only connect's inbound pipeline calls this: a
     /// lint refuses it elsewhere.
     pub fn for_endpoint(db: &Db, tenant: Tenant, provider: &str) -> Option<Self> {
-        match tenant.status {
-            TenantStatus::Active | TenantStatus::Suspended => {
+        match tenant.effects().inbound {
+            Effect::Allow | Effect::Hold => {
                 let actor = Actor::new("webhook", provider);
                 Some(Self::mint(db, tenant, actor, telemetry::correlation()))
             }
-            TenantStatus::Provisioning | TenantStatus::Closed => None,
+            Effect::Refuse => None,
         }
     }
 }

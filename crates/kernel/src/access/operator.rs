@@ -1,5 +1,5 @@
-//! Staff: what they may do across tenants, and how they enter one. Always audited: the entry is
-//! written before the act and in the same transaction.
+//! Staff: what they may do across tenants, and how they enter one. Always audited: the act and
+//! its entry share a transaction, or the entry is committed first.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -14,8 +14,8 @@ use crate::{
     audit::Act,
     db::{Db, OperatorTx, PeopleTx, Tenant, Whose},
     error::{Error, Result},
-    id::{CellId, CorrelationId, TenantId, UserId},
-    permission::{Permission, Roles, TenantsEnter, TenantsWrite},
+    id::{CellId, CorrelationId, SessionId, TenantId, UserId},
+    permission::{Permission, PlatformAuditRead, Roles, TenantsEnter, TenantsWrite},
     secret::{Secret, constant_time_eq},
     telemetry,
 };
@@ -39,9 +39,22 @@ impl OperatorToken {
 pub struct Operator<P> {
     db: Db,
     actor: Actor,
+    /// The platform role that proved it; founders have none.
+    role: Option<String>,
+    staff: Option<Staff>,
     correlation: CorrelationId,
     permission: PhantomData<fn() -> P>,
 }
+
+/// The member of staff behind a session.
+#[derive(Clone, Debug)]
+pub struct Staff {
+    pub user: UserId,
+    pub session: SessionId,
+    pub name: String,
+}
+
+const ADMINISTRATOR: &str = "administrator";
 
 impl<P: Permission> fmt::Debug for Operator<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,13 +66,16 @@ impl<P: Permission> Operator<P> {
     /// For the command line on the server's own machine: whoever can read its key files and reach
     /// its database is its administrator. `user` is the login name, for the audit log.
     pub fn local(db: &Db, user: &str) -> Self {
-        Self::mint(db, Actor::new("staff", format_args!("local/{user}")))
+        let actor = Actor::new("staff", format_args!("local/{user}"));
+        Self::mint(db, actor, Some(ADMINISTRATOR.to_owned()), None)
     }
 
-    fn mint(db: &Db, actor: Actor) -> Self {
+    fn mint(db: &Db, actor: Actor, role: Option<String>, staff: Option<Staff>) -> Self {
         Self {
             db: db.clone(),
             actor,
+            role,
+            staff,
             correlation: telemetry::correlation(),
             permission: PhantomData,
         }
@@ -73,7 +89,8 @@ impl<P: Permission> Operator<P> {
         &self.db
     }
 
-    /// Opens a transaction on the control database and writes the audit entry of the act into it.
+    /// Opens a transaction on the control database, which commits with the audit entry of the act
+    /// or not at all.
     pub async fn begin(
         &self,
         action: &str,
@@ -81,18 +98,8 @@ impl<P: Permission> Operator<P> {
         detail: Value,
     ) -> Result<OperatorTx> {
         let mut tx = OperatorTx::begin(&self.db.control().operator).await?;
-        sqlx::query!(
-            "INSERT INTO control.operator_audit (id, actor, action, tenant_id, detail, correlation_id)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-            uuid::Uuid::now_v7(),
-            self.actor.to_string(),
-            action,
-            tenant.map(TenantId::uuid),
-            detail,
-            self.correlation.uuid(),
-        )
-        .execute(tx.conn())
-        .await?;
+        let actor = self.actor.to_string();
+        tx.audit(actor, action, tenant, &detail, self.correlation)?;
         Ok(tx)
     }
 
@@ -124,8 +131,27 @@ impl<P: Permission> Operator<P> {
         PeopleTx::begin(&self.db, whose).await
     }
 
+    /// As [`Self::people`], also reaching one person's memberships in all tenants, to read.
+    pub async fn person(&self, action: &str, user: UserId, detail: Value) -> Result<PeopleTx> {
+        self.begin(action, None, detail).await?.commit().await?;
+        PeopleTx::begin(&self.db, Whose::user(user)).await
+    }
+
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// Who it is, where it is somebody who has signed in.
+    pub fn staff(&self) -> Option<&Staff> {
+        self.staff.as_ref()
+    }
+
+    /// Whether the role behind this proof grants another permission too. Pages offer by it what
+    /// would not be refused.
+    pub fn may(&self, permission: &str) -> bool {
+        self.role
+            .as_ref()
+            .is_some_and(|role| Roles::builtin().platform_grants(role, permission))
     }
 
     /// The cells that this node serves.
@@ -161,7 +187,15 @@ impl Operator<TenantsWrite> {
     /// For people who make a tenant of their own where the installation lets them. Only the sign-up
     /// of identity calls this: a lint refuses it elsewhere.
     pub fn for_founder(db: &Db, user: UserId) -> Self {
-        Self::mint(db, Actor::user(user))
+        Self::mint(db, Actor::user(user), None, None)
+    }
+}
+
+impl Operator<PlatformAuditRead> {
+    /// For the program itself, which carries the audit logs on without anybody asking. Only the
+    /// server calls this: a lint refuses it elsewhere.
+    pub fn for_upkeep(db: &Db) -> Self {
+        Self::mint(db, Actor::new("system", "audit"), None, None)
     }
 }
 
@@ -175,10 +209,11 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let db = Db::from_ref(state);
-        let (actor, role) = match api_key::bearer(parts) {
+        let (actor, role, staff) = match api_key::bearer(parts) {
             Some(token) if OperatorToken::from_ref(state).matches(token) => (
                 Actor::new("staff", "operator_token"),
-                "administrator".to_owned(),
+                ADMINISTRATOR.to_owned(),
+                None,
             ),
             Some(_) => return Err(Error::Unauthenticated),
             None => signed_in(&db, parts).await?,
@@ -186,13 +221,13 @@ where
         if !Roles::builtin().platform_grants(&role, P::NAME) {
             return Err(Error::Forbidden(P::NAME));
         }
-        Ok(Self::mint(&db, actor))
+        Ok(Self::mint(&db, actor, Some(role), staff))
     }
 }
 
 /// The member of staff whose session the request shows, and their platform role. To others the
 /// operators' part does not exist.
-async fn signed_in(db: &Db, parts: &Parts) -> Result<(Actor, String)> {
+async fn signed_in(db: &Db, parts: &Parts) -> Result<(Actor, String, Option<Staff>)> {
     let session = session::presented(db, parts, None).await?;
     let role = session.platform_role.ok_or(Error::NotFound("resource"))?;
     let needs_more = parts
@@ -202,5 +237,10 @@ async fn signed_in(db: &Db, parts: &Parts) -> Result<(Actor, String)> {
     if needs_more && session.second_factor_at.is_none() {
         return Err(Error::SecondFactorRequired);
     }
-    Ok((Actor::new("staff", session.user), role))
+    let staff = Staff {
+        user: session.user,
+        session: session.id,
+        name: session.name,
+    };
+    Ok((Actor::new("staff", session.user), role, Some(staff)))
 }

@@ -14,13 +14,15 @@ use axum::{
 };
 use time::OffsetDateTime;
 
-use super::{Access, Actor, Authority, Visitor, Web, require_active};
+use super::{Access, Actor, Authority, Visitor, Web, impersonation};
 use crate::{
-    db::{Db, LiveSession, PeopleTx, Whose},
+    db::{Db, LiveSession, PeopleTx, Shown, Tenant, Whose},
     error::{Error, Result},
     id::{SessionId, TenantId, UserId},
-    permission::{Permission, Roles, TENANT},
+    permission::{Permission, Roles, TENANT, TenantRead},
     secret::Secret,
+    suspension::{Entrance, admit},
+    telemetry,
 };
 
 /// A session's token, made and digested.
@@ -93,6 +95,7 @@ impl Person {
         self.authenticated_at
     }
 
+    /// When a second factor was last shown in this session, if one was.
     pub fn second_factor_at(&self) -> Option<OffsetDateTime> {
         self.second_factor_at
     }
@@ -121,8 +124,11 @@ impl Person {
     }
 
     /// A transaction that reaches what a tenant of this person's owns beside its cell. Fails with
-    /// `not_found` where they are no member.
+    /// `not_found` where they are no member, and where the session is good in another tenant alone.
     pub async fn begin_in(&self, tenant: TenantId) -> Result<PeopleTx> {
+        if self.confined_to.is_some_and(|only| only != tenant) {
+            return Err(Error::NotFound("tenant"));
+        }
         let whose = Whose {
             tenant: Some(tenant),
             user: Some(self.id),
@@ -137,6 +143,28 @@ impl Person {
         .await?
         .ok_or(Error::NotFound("tenant"))?;
         Ok(tx)
+    }
+}
+
+impl SessionHolder {
+    /// Whoever is signed in and, where the slug is that of an active tenant they belong to, access
+    /// to what all its members see: what the frame around a page needs, in one round trip.
+    pub async fn visiting(
+        db: &Db,
+        parts: &Parts,
+        slug: Option<&str>,
+    ) -> Result<(Self, Option<Access<TenantRead>>)> {
+        let tenant = match slug {
+            Some(slug) => db.directory().by_slug(slug).await?,
+            None => None,
+        };
+        let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
+        let holder = Self(Person::new(db, &session, Visitor::here()));
+        let access = match tenant {
+            Some(tenant) => within(db, tenant, &session).ok(),
+            None => None,
+        };
+        Ok((holder, access))
     }
 }
 
@@ -182,7 +210,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let db = Db::from_ref(state);
         let session = presented(&db, parts, None).await?;
-        Ok(Self(Person::new(&db, &session, Visitor::of(parts))))
+        Ok(Self(Person::new(&db, &session, Visitor::here())))
     }
 }
 
@@ -244,20 +272,13 @@ pub(super) async fn presented(
         .get::<Web>()
         .ok_or(Error::Unauthenticated)?;
     let token = web.session_token(parts)?.ok_or(Error::Unauthenticated)?;
-    let mut session = LiveSession::find(db, &digest_of(token), tenant)
+    LiveSession::find(db, Shown::Cookie(&digest_of(token)), tenant)
         .await?
-        .ok_or(Error::Unauthenticated)?;
-    // With every request, because roles change while sessions last.
-    if session.confined_to.is_some() {
-        let vouched = session.vouched.as_ref();
-        session.role = session.role.filter(|role| {
-            vouched.is_some_and(|vouched| vouched.covers(role, session.permissions.as_deref()))
-        });
-    }
-    Ok(session)
+        .ok_or(Error::Unauthenticated)
 }
 
-/// Access of a signed-in person to the tenant that the path names by its slug, `/app/{tenant}/…`.
+/// Access of a signed-in person, or of staff who impersonate in this session, to the tenant that the
+/// path names by its slug, `/app/{tenant}/…`.
 /// A tenant that does not exist and one that they do not belong to answer alike.
 pub(super) async fn authenticate<P: Permission>(
     db: &Db,
@@ -274,16 +295,22 @@ pub(super) async fn authenticate<P: Permission>(
         .ok_or(Error::NotFound("tenant"))?;
     let tenant = db.directory().by_slug(&slug).await?;
     let session = presented(db, parts, tenant.as_ref().map(|tenant| tenant.id)).await?;
-    let (Some(tenant), Some(role)) = (tenant, session.role) else {
-        return Err(Error::NotFound("tenant"));
-    };
-    require_active(&tenant)?;
-    let authority = Authority::of_role(&role, session.permissions);
-    if !authority.includes(P::NAME) {
+    within(db, tenant.ok_or(Error::NotFound("tenant"))?, &session)
+}
+
+/// What a session may do in a tenant: as staff who impersonate there, or as a member.
+fn within<P: Permission>(db: &Db, tenant: Tenant, session: &LiveSession) -> Result<Access<P>> {
+    if let Some(access) = impersonation::access(db, &tenant, session, &Visitor::here()) {
+        return access;
+    }
+    let role = session.role.as_deref().ok_or(Error::NotFound("tenant"))?;
+    admit(&tenant, Entrance::Member, P::NAME)?;
+    let authority = Authority::of_role(role, session.permissions.clone());
+    if P::NAME != TenantRead::NAME && !authority.includes(P::NAME) {
         return Err(Error::Forbidden(P::NAME));
     }
-    let visitor = Visitor::of(parts);
-    let access = Access::mint(db, tenant, Actor::user(session.user), visitor.correlation);
+    let actor = Actor::user(session.user);
+    let access = Access::mint(db, tenant, actor, telemetry::correlation());
     Ok(access.with(authority, Some(session.user)))
 }
 

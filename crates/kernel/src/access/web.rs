@@ -1,14 +1,15 @@
 //! Browsers: the cookie that holds a session, where a request comes from, and the defence against
 //! requests that other sites make a browser send.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
+    extract::FromRequestParts,
     http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
 };
 
 use crate::{
+    client,
     error::{Error, Result},
     id::CorrelationId,
     secret::Secret,
@@ -16,31 +17,31 @@ use crate::{
 };
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// What is kept of a user agent, in characters.
-const USER_AGENT: usize = 300;
 
 /// How this installation is reached by browsers. The router adds it to every request as an
 /// extension; without it no cookie is believed.
 #[derive(Clone, Debug)]
 pub struct Web {
+    public_url: String,
     origin: String,
     secure: bool,
-    proxies: usize,
     staff_second_factor: bool,
 }
 
 impl Web {
-    /// `public_url` is `http://` or `https://` with a host; `proxies` counts the reverse proxies in
-    /// front that each append to `X-Forwarded-For`.
-    pub fn new(public_url: &str, proxies: usize, staff_second_factor: bool) -> Result<Self> {
+    /// `public_url` is `http://` or `https://` with a host.
+    pub fn new(public_url: &str, staff_second_factor: bool) -> Result<Self> {
         let url = url::Url::parse(public_url).map_err(Error::internal)?;
         Ok(Self {
+            public_url: public_url.to_owned(),
             origin: url.origin().ascii_serialization(),
             secure: url.scheme() == "https",
-            proxies,
             staff_second_factor,
         })
+    }
+
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
     }
 
     pub(super) fn staff_second_factor(&self) -> bool {
@@ -62,32 +63,53 @@ impl Web {
         }
     }
 
+    /// Holds the token of a sign-in that is not finished. It is no session's name, so that nothing
+    /// but the end of that sign-in reads it.
+    fn pending_cookie_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-freehold_sign_in"
+        } else {
+            "freehold_sign_in"
+        }
+    }
+
     /// The `Set-Cookie` that gives a browser its session. It ends with the browser or with the
     /// session, whichever is first.
     pub fn cookie(&self, token: &Secret) -> Result<HeaderValue> {
-        let mut value =
-            HeaderValue::from_str(&self.set_cookie(token.expose(), "")).map_err(Error::internal)?;
-        value.set_sensitive(true);
-        Ok(value)
+        self.set_cookie(self.cookie_name(), token.expose(), "")
     }
 
     /// The `Set-Cookie` that takes it away.
     pub fn no_cookie(&self) -> Result<HeaderValue> {
-        HeaderValue::from_str(&self.set_cookie("", "; Max-Age=0")).map_err(Error::internal)
+        self.set_cookie(self.cookie_name(), "", "; Max-Age=0")
     }
 
-    fn set_cookie(&self, value: &str, more: &str) -> String {
+    /// The `Set-Cookie` of a sign-in that waits for more.
+    pub fn pending_cookie(&self, token: &Secret) -> Result<HeaderValue> {
+        self.set_cookie(self.pending_cookie_name(), token.expose(), "")
+    }
+
+    /// The `Set-Cookie` that takes that away.
+    pub fn no_pending_cookie(&self) -> Result<HeaderValue> {
+        self.set_cookie(self.pending_cookie_name(), "", "; Max-Age=0")
+    }
+
+    fn set_cookie(&self, name: &str, value: &str, more: &str) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
-        format!(
-            "{}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{more}",
-            self.cookie_name()
-        )
+        let text = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{more}");
+        let mut header = HeaderValue::from_str(&text).map_err(Error::internal)?;
+        header.set_sensitive(!value.is_empty());
+        Ok(header)
     }
 
     /// The token of the request's session cookie, once the request is known not to be another
     /// site's doing.
     pub(super) fn session_token<'a>(&self, parts: &'a Parts) -> Result<Option<&'a str>> {
-        let Some(token) = cookie(&parts.headers, self.cookie_name()) else {
+        self.token(parts, self.cookie_name())
+    }
+
+    fn token<'a>(&self, parts: &'a Parts, name: &str) -> Result<Option<&'a str>> {
+        let Some(token) = cookie(&parts.headers, name) else {
             return Ok(None);
         };
         self.require_same_origin(&parts.method, &parts.headers)?;
@@ -109,29 +131,6 @@ impl Web {
         };
         if own { Ok(()) } else { Err(Error::CrossOrigin) }
     }
-
-    /// The address that the outermost trusted proxy saw, or the connection's own. What stands
-    /// further left in `X-Forwarded-For` is the client's own invention.
-    fn address(&self, parts: &Parts) -> Option<IpAddr> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0.ip());
-        if self.proxies == 0 {
-            return peer;
-        }
-        let hops: Vec<&str> = parts
-            .headers
-            .get_all(FORWARDED_FOR)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .collect();
-        hops.len()
-            .checked_sub(self.proxies)
-            .and_then(|at| hops[at].trim().parse().ok())
-            .or(peer)
-    }
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -146,6 +145,23 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         })
 }
 
+/// The token of a sign-in that this browser has begun and not finished. Proves nothing: what it
+/// stands for is looked up by identity.
+#[derive(Debug)]
+pub struct PendingToken(pub Option<Secret>);
+
+impl<S: Send + Sync> FromRequestParts<S> for PendingToken {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let Some(web) = parts.extensions.get::<Web>() else {
+            return Ok(Self(None));
+        };
+        let token = web.token(parts, web.pending_cookie_name())?;
+        Ok(Self(token.map(Secret::new)))
+    }
+}
+
 /// Where a request comes from, as it stands in audit entries and sessions. Proves nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Visitor {
@@ -155,18 +171,11 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    pub(super) fn of(parts: &Parts) -> Self {
-        let user_agent = parts
-            .headers
-            .get(header::USER_AGENT)
-            .and_then(|value| value.to_str().ok())
-            .map(|text| text.chars().take(USER_AGENT).collect());
+    pub(super) fn here() -> Self {
+        let client = client::current();
         Self {
-            address: parts
-                .extensions
-                .get::<Web>()
-                .and_then(|web| web.address(parts)),
-            user_agent,
+            address: client.as_ref().and_then(|client| client.address),
+            user_agent: client.and_then(|client| client.user_agent.clone()),
             correlation: telemetry::correlation(),
         }
     }
@@ -193,7 +202,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
         {
             web.require_same_origin(&parts.method, &parts.headers)?;
         }
-        Ok(Self::of(parts))
+        Ok(Self::here())
     }
 }
 
@@ -212,7 +221,7 @@ mod tests {
     }
 
     fn web(url: &str) -> Web {
-        Web::new(url, 0, false).expect("an address")
+        Web::new(url, false).expect("an address")
     }
 
     #[test]
@@ -269,23 +278,6 @@ mod tests {
         // The name without the prefix could have been planted by a sibling domain.
         let planted = request("GET", &[("cookie", "freehold_session=t")]);
         assert_eq!(web.session_token(&planted).expect("read"), None);
-    }
-
-    #[test]
-    fn forwarded_addresses_count_from_the_right() {
-        let mut web = web("https://app.example.com");
-        let mut parts = request("GET", &[("x-forwarded-for", "1.1.1.1, 2.2.2.2, 3.3.3.3")]);
-        let peer: SocketAddr = "9.9.9.9:1".parse().expect("an address");
-        parts.extensions.insert(ConnectInfo(peer));
-        for (proxies, address) in [
-            (0, "9.9.9.9"),
-            (1, "3.3.3.3"),
-            (2, "2.2.2.2"),
-            (4, "9.9.9.9"),
-        ] {
-            web.proxies = proxies;
-            assert_eq!(web.address(&parts), address.parse().ok(), "{proxies}");
-        }
     }
 
     #[test]

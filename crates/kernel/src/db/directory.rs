@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use crate::{
     error::{Error, Result},
     id::{CellId, TenantId},
+    suspension::{Effects, SuspensionKind},
 };
 
 /// How long an entry is believed. A suspension or a move made by another node is seen within this.
@@ -55,8 +56,23 @@ pub struct Tenant {
     pub id: TenantId,
     pub slug: String,
     pub status: TenantStatus,
+    /// Why it is suspended, if it is.
+    pub suspension: Option<SuspensionKind>,
     pub cell: CellId,
     pub epoch: i64,
+}
+
+impl Tenant {
+    /// The address of a page of this tenant's console; the page's own begins with `/`, the
+    /// overview's is empty.
+    pub fn href(&self, page: &str) -> String {
+        format!("/app/{}{page}", self.slug)
+    }
+
+    /// What its standing lets happen.
+    pub fn effects(&self) -> &'static Effects {
+        Effects::of(self.status, self.suspension)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +96,7 @@ struct Row {
     id: uuid::Uuid,
     slug: String,
     status: String,
+    suspension: Option<String>,
     cell_id: uuid::Uuid,
     epoch: i64,
 }
@@ -96,7 +113,7 @@ impl Directory {
         self.cached(Key::Id(id), async {
             sqlx::query_as!(
                 Row,
-                "SELECT id, slug, status, cell_id, epoch FROM control.tenant WHERE id = $1",
+                "SELECT id, slug, status, suspension, cell_id, epoch FROM control.tenant WHERE id = $1",
                 id.uuid()
             )
             .fetch_optional(&self.pool)
@@ -109,7 +126,7 @@ impl Directory {
         self.cached(Key::Slug(slug.to_owned()), async {
             sqlx::query_as!(
                 Row,
-                "SELECT id, slug, status, cell_id, epoch FROM control.tenant WHERE slug = $1",
+                "SELECT id, slug, status, suspension, cell_id, epoch FROM control.tenant WHERE slug = $1",
                 slug
             )
             .fetch_optional(&self.pool)
@@ -133,7 +150,7 @@ impl Directory {
         self.cached(key, async {
             sqlx::query_as!(
                 Row,
-                "SELECT t.id, t.slug, t.status, t.cell_id, t.epoch
+                "SELECT t.id, t.slug, t.status, t.suspension, t.cell_id, t.epoch
                  FROM control.provider_route r JOIN control.tenant t ON t.id = r.tenant_id
                  WHERE r.provider = $1 AND r.kind = $2 AND r.external_id = $3",
                 provider,
@@ -163,6 +180,11 @@ impl Directory {
                 id: row.id.into(),
                 slug: row.slug,
                 status: TenantStatus::parse(&row.status)?,
+                suspension: row
+                    .suspension
+                    .as_deref()
+                    .map(SuspensionKind::parse)
+                    .transpose()?,
                 cell: row.cell_id.into(),
                 epoch: row.epoch,
             }),

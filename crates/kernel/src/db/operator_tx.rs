@@ -5,11 +5,13 @@ use std::fmt;
 use sqlx::{PgConnection, Postgres, pool::PoolConnection};
 
 use super::tx::roll_back;
-use crate::error::Result;
+use crate::{audit::Pending, error::Result};
 
 /// An open transaction as `freehold_operator`. Dropping it rolls back.
 pub struct OperatorTx {
     conn: Option<PoolConnection<Postgres>>,
+    /// The act of it, whose entry is written by commit.
+    act: Option<Pending>,
 }
 
 impl fmt::Debug for OperatorTx {
@@ -22,6 +24,7 @@ impl OperatorTx {
     pub(crate) async fn begin(pool: &sqlx::PgPool) -> Result<Self> {
         let mut tx = Self {
             conn: Some(pool.acquire().await?),
+            act: None,
         };
         sqlx::raw_sql("BEGIN").execute(tx.conn()).await?;
         Ok(tx)
@@ -33,7 +36,13 @@ impl OperatorTx {
             .expect("the connection is taken only by commit and drop, which consume it")
     }
 
+    pub(crate) fn act(&mut self) -> &mut Option<Pending> {
+        &mut self.act
+    }
+
+    /// Makes the work durable, with the audit entry of its act.
     pub async fn commit(mut self) -> Result<()> {
+        self.write_audit().await?;
         // Postgres answers COMMIT after a failed statement with a silent ROLLBACK; the statement in
         // front of it raises there.
         sqlx::raw_sql("SELECT; COMMIT").execute(self.conn()).await?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Db, Inner, Route, Tenant, Tx, tx::roll_back};
 use crate::{
-    access::{Actor, session::Vouched},
+    access::{Actor, impersonation::Live, session::Vouched},
     audit::Act,
     error::{Error, Result},
     id::{SessionId, TenantId, UserId},
@@ -135,39 +135,60 @@ pub(crate) struct LiveSession {
     pub user: UserId,
     pub authenticated_at: OffsetDateTime,
     pub second_factor_at: Option<OffsetDateTime>,
+    pub name: String,
     pub platform_role: Option<String>,
     /// The role in the tenant that was asked about, and its permissions where the tenant defined it.
     pub role: Option<String>,
     pub permissions: Option<Vec<String>>,
     /// The one tenant that a session is good in which that tenant's identity provider opened. In any
-    /// other, and on the platform, it has no role.
+    /// other, and on the platform, it has no role; there it has one while the provider is enabled and
+    /// vouches for the role.
     pub confined_to: Option<TenantId>,
-    /// What that provider vouches for, where the tenant is the one that was asked about.
-    pub vouched: Option<Vouched>,
+    /// What this session impersonates in that tenant.
+    pub impersonation: Option<Live>,
     /// Whether it is time to write down that it was seen.
     unseen: bool,
 }
 
-/// What of a session is shown: the digest of a cookie's token.
-pub(crate) type TokenDigest<'a> = &'a [u8];
+/// What of a session is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shown<'a> {
+    /// The digest of a cookie's token.
+    Cookie(&'a [u8]),
+    /// What a token of ours says: a client's session, which is for one tenant, or a browser's.
+    Session { session: SessionId, user: UserId },
+}
+
+impl Shown<'_> {
+    fn condition(self, tenant: Uuid) -> String {
+        match self {
+            Self::Cookie(digest) => {
+                let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("s.token_sha256 = '\\x{digest}'")
+            }
+            Self::Session { session, user } => format!(
+                "s.id = '{}' AND s.user_id = '{}' AND (s.tenant_id IS NULL OR s.tenant_id = '{tenant}')",
+                session.uuid(),
+                user.uuid()
+            ),
+        }
+    }
+}
 
 impl LiveSession {
     /// Everything that a request's access depends on, in one round trip. The protocol of prepared
     /// statements takes one statement at a time, so this is a batch; what is spliced into it are
     /// UUIDs and hexadecimal digits that this program formatted.
-    pub async fn find(
-        db: &Db,
-        token: TokenDigest<'_>,
-        tenant: Option<TenantId>,
-    ) -> Result<Option<Self>> {
+    pub async fn find(db: &Db, shown: Shown<'_>, tenant: Option<TenantId>) -> Result<Option<Self>> {
         let whose = Whose { tenant, user: None };
         let tenant = tenant.map_or(Uuid::nil(), TenantId::uuid);
-        let digest: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let condition = shown.condition(tenant);
         let batch = format!(
             "BEGIN READ ONLY; {};
-             SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at,
-                 s.confined_to, CASE WHEN s.confined_to IS NULL THEN u.platform_role END AS platform_role,
-                 m.role, r.permissions, p.vouches_for, p.vouches_for_owners, s.last_seen_at < now() - interval '1 minute' AS unseen
+             SELECT s.id, s.user_id, s.authenticated_at, s.second_factor_at, u.name, s.confined_to,
+                 CASE WHEN s.confined_to IS NULL THEN u.platform_role END AS platform_role,
+                 m.role, r.permissions, p.vouches_for, p.vouches_for_owners, i.may_write,
+                 s.last_seen_at < now() - interval '1 minute' AS unseen
              FROM control.session s
              JOIN control.user u ON u.id = s.user_id AND u.status = 'active'
              LEFT JOIN control.membership m ON m.tenant_id = '{tenant}' AND m.user_id = s.user_id
@@ -175,7 +196,9 @@ impl LiveSession {
              LEFT JOIN control.tenant_role r ON r.tenant_id = m.tenant_id AND r.name = m.role
              LEFT JOIN control.identity_provider p ON p.tenant_id = s.confined_to AND p.id = s.provider_id
                  AND p.enabled
-             WHERE s.token_sha256 = '\\x{digest}' AND s.revoked_at IS NULL
+             LEFT JOIN control.impersonation i ON i.tenant_id = '{tenant}' AND i.session_id = s.id
+                 AND s.confined_to IS NULL AND i.ended_at IS NULL AND i.expires_at > now()
+             WHERE {condition} AND s.revoked_at IS NULL
                  AND s.expires_at > now() AND s.last_seen_at + s.idle_limit > now();
              COMMIT",
             whose.settings()
@@ -193,23 +216,33 @@ impl LiveSession {
         let Some(row) = rows.into_iter().next() else {
             return Ok(None);
         };
-        let session = Self {
+        let vouched = Vouched::stored(
+            row.try_get("vouches_for")?,
+            row.try_get("vouches_for_owners")?,
+        );
+        let mut session = Self {
             id: row.try_get::<Uuid, _>("id")?.into(),
             user: row.try_get::<Uuid, _>("user_id")?.into(),
             authenticated_at: row.try_get("authenticated_at")?,
             second_factor_at: row.try_get("second_factor_at")?,
+            name: row.try_get("name")?,
             platform_role: row.try_get("platform_role")?,
             role: row.try_get("role")?,
             permissions: row.try_get("permissions")?,
             confined_to: row
                 .try_get::<Option<Uuid>, _>("confined_to")?
                 .map(Into::into),
-            vouched: Vouched::stored(
-                row.try_get("vouches_for")?,
-                row.try_get("vouches_for_owners")?,
-            ),
+            impersonation: row
+                .try_get::<Option<bool>, _>("may_write")?
+                .map(|may_write| Live { may_write }),
             unseen: row.try_get("unseen")?,
         };
+        // With every request, because roles change while sessions last.
+        if session.confined_to.is_some() {
+            session.role = session.role.filter(|role| {
+                vouched.is_some_and(|vouched| vouched.covers(role, session.permissions.as_deref()))
+            });
+        }
         if session.unseen {
             session.seen(db).await?;
         }

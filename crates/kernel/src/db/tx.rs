@@ -2,11 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, pool::PoolConnection};
+use sqlx::{
+    AssertSqlSafe, Executor, PgConnection, Postgres, Row, pool::PoolConnection, postgres::PgRow,
+};
 
 use super::{Cell, Db, Tenant};
 use crate::{
     access::Actor,
+    audit::Pending,
     error::{Error, Result},
     id::CorrelationId,
 };
@@ -29,6 +32,8 @@ pub struct Tx {
     actor: Actor,
     correlation: CorrelationId,
     enqueued: bool,
+    /// Acts whose entries are written by commit.
+    acts: Vec<Pending>,
 }
 
 impl fmt::Debug for Tx {
@@ -67,6 +72,7 @@ impl Tx {
             actor,
             correlation,
             enqueued: false,
+            acts: Vec::new(),
         };
         let row = sqlx::raw_sql(AssertSqlSafe(batch))
             .fetch_optional(tx.conn())
@@ -77,6 +83,36 @@ impl Tx {
             return Err(Error::StaleEpoch);
         }
         Ok(tx)
+    }
+
+    /// The rows of one statement that reads, in one round trip altogether. The protocol of prepared
+    /// statements takes one statement at a time, so this is a batch of text: whatever is spliced
+    /// into it has to be letters and digits that the caller has looked at.
+    pub(crate) async fn glance(db: &Db, tenant: &Tenant, statement: &str) -> Result<Vec<PgRow>> {
+        let batch = format!(
+            "BEGIN READ ONLY; SET LOCAL freehold.tenant_id = '{}';
+             SELECT (SELECT epoch FROM cell.tenancy) AS epoch; {statement}; COMMIT",
+            tenant.id.uuid()
+        );
+        let mut conn = db.cell(tenant.cell)?.pools.app.acquire().await?;
+        let mut rows = match conn.fetch_all(sqlx::raw_sql(AssertSqlSafe(batch))).await {
+            Ok(rows) => rows.into_iter(),
+            Err(error) => {
+                // The batch broke off inside its transaction.
+                conn.close_on_drop();
+                return Err(error.into());
+            }
+        };
+        drop(conn);
+        let epoch: Option<i64> = match rows.next() {
+            Some(row) => row.try_get(0)?,
+            None => None,
+        };
+        if epoch != Some(tenant.epoch) {
+            db.directory().forget(tenant);
+            return Err(Error::StaleEpoch);
+        }
+        Ok(rows.collect())
     }
 
     /// The connection, for `query!(…).execute(tx.conn())`. Every statement sees this tenant alone.
@@ -102,13 +138,19 @@ impl Tx {
         &self.db
     }
 
+    pub(crate) fn acts(&mut self) -> &mut Vec<Pending> {
+        &mut self.acts
+    }
+
     /// Remembers to wake the workers once the work is committed.
     pub(crate) fn mark_enqueued(&mut self) {
         self.enqueued = true;
     }
 
-    /// Makes the work durable. What was written counts only after this returned.
+    /// Makes the work durable, with the audit entries of its acts. What was written counts only
+    /// after this returned.
     pub async fn commit(mut self) -> Result<()> {
+        self.write_audit().await?;
         // Postgres answers COMMIT after a failed statement with a silent ROLLBACK; the statement in
         // front of it raises there.
         sqlx::raw_sql("SELECT; COMMIT").execute(self.conn()).await?;

@@ -8,13 +8,14 @@ use tracing::Instrument;
 
 use super::{
     claim::Claimed,
-    registry::{Context, Registry},
+    registry::{Context, Ran, Registry},
 };
 use crate::{
     access::Actor,
-    db::{Db, Tenant, TenantStatus},
+    db::{Db, Tenant},
     error::{Error, Result},
     id::{CellId, CorrelationId, JobId, TenantId},
+    suspension::Effect,
     telemetry::{self, metric},
 };
 
@@ -104,7 +105,8 @@ pub(super) async fn attempt(
         let started = std::time::Instant::now();
         let outcome = match standing(db, cell, TenantId::from(job.tenant)).await {
             Ok(Some(tenant)) => match run(db, registry, tenant, correlation, job).await {
-                Ok(()) => Outcome::Done,
+                Ok(Ran::Done) => Outcome::Done,
+                Ok(Ran::Held) => Outcome::GivenBack { after: DEFERRED },
                 Err(failure) => failure.outcome(backoff, attempt, max_attempts),
             },
             Ok(None) => Outcome::GivenBack { after: DEFERRED },
@@ -123,17 +125,11 @@ pub(super) async fn attempt(
     telemetry::with_correlation(correlation, work.instrument(span)).await
 }
 
-/// The tenant, if its jobs may run in this cell now. A suspended tenant's lane is paused, but the
-/// control database knows of a suspension first.
+/// The tenant, if its jobs may run in this cell now. The lane of a tenant whose jobs are held is
+/// paused, but the control database knows of a suspension first.
 async fn standing(db: &Db, cell: CellId, id: TenantId) -> Result<Option<Tenant>> {
     let tenant = db.directory().by_id(id).await?;
-    Ok(tenant.filter(|tenant| {
-        tenant.cell == cell
-            && matches!(
-                tenant.status,
-                TenantStatus::Active | TenantStatus::Provisioning
-            )
-    }))
+    Ok(tenant.filter(|tenant| tenant.cell == cell && tenant.effects().jobs == Effect::Allow))
 }
 
 async fn run(
@@ -142,7 +138,7 @@ async fn run(
     tenant: Tenant,
     correlation: CorrelationId,
     job: Claimed,
-) -> std::result::Result<(), Failure> {
+) -> std::result::Result<Ran, Failure> {
     let handler = registry.handler(&job.kind).ok_or(Failure::NoHandler)?;
     let context = Context {
         db: db.clone(),
@@ -154,7 +150,7 @@ async fn run(
     // panic leaves nothing half done; the unwound future itself is never touched again.
     let work = async { handler(context, job.payload).await };
     match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(ran)) => Ok(ran),
         Ok(Err(error)) => Err(Failure::Refused(error)),
         Err(_) => Err(Failure::Panicked),
     }

@@ -39,7 +39,7 @@ impl JobState {
         }
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         [
             Self::Scheduled,
             Self::Ready,

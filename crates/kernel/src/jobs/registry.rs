@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, fmt, future::Future};
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, TryFutureExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use crate::{
     events::{Event, InboundStored, Subscriptions, inbound},
     id::CorrelationId,
     permission::Permission,
+    suspension::Effect,
 };
 
 /// For whom a claimed job runs: what its handler's access is minted from.
@@ -24,7 +25,14 @@ pub(super) struct Context {
     pub correlation: CorrelationId,
 }
 
-pub(super) type Handler = dyn Fn(Context, Value) -> BoxFuture<'static, Result<()>> + Send + Sync;
+/// What became of a job whose handler did not fail.
+pub(super) enum Ran {
+    Done,
+    /// The tenant's standing holds what the job does.
+    Held,
+}
+
+pub(super) type Handler = dyn Fn(Context, Value) -> BoxFuture<'static, Result<Ran>> + Send + Sync;
 
 /// The handlers of a program. A handler gets an [`Access`] with the permission in its signature,
 /// for the job's tenant and in the name of whoever enqueued it. It may run more than once for one
@@ -89,6 +97,14 @@ impl Registry {
         Fut: Future<Output = Result<()>> + Send + 'static,
     {
         let run = move |context: Context, payload: Value| {
+            match context.tenant.effects().on_job(P::NAME) {
+                Effect::Allow => {}
+                Effect::Hold => return std::future::ready(Ok(Ran::Held)).boxed(),
+                Effect::Refuse => {
+                    let status = context.tenant.status.as_str();
+                    return std::future::ready(Err(Error::TenantInactive { status })).boxed();
+                }
+            }
             let access = Access::mint(
                 &context.db,
                 context.tenant,
@@ -96,7 +112,7 @@ impl Registry {
                 context.correlation,
             );
             match serde_json::from_value(payload) {
-                Ok(payload) => handler(access, payload).boxed(),
+                Ok(payload) => handler(access, payload).map_ok(|()| Ran::Done).boxed(),
                 // The parser's own words may quote the payload, so they go no further.
                 Err(_) => std::future::ready(Err(Error::invalid(
                     "the payload is not of the form that this kind of job takes",

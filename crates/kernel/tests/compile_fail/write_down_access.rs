@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use kernel::{Access, Db, Operator, access::Actor, db::Tenant, id::CorrelationId, permission::*};
 
 pub fn access(db: Db, tenant: Tenant, actor: Actor, correlation: CorrelationId) -> Access<CredentialsWrite> {
-    Access { db, tenant, actor, correlation, permission: PhantomData }
+    Access { db, tenant, actor, user: None, authority: unreachable!(), correlation, permission: PhantomData }
 }
 
 pub fn staff(db: Db, actor: Actor, correlation: CorrelationId) -> Operator<TenantsWrite> {
-    Operator { db, actor, correlation, permission: PhantomData }
+    Operator { db, actor, role: None, staff: None, correlation, permission: PhantomData }
 }
 
 pub fn moved(access: Access<CredentialsRead>, tenant: Tenant) -> Access<CredentialsRead> {

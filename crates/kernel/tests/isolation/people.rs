@@ -47,7 +47,8 @@ pub const RULES: &[(&str, &str)] = &[
          WHERE c.relnamespace = 'control'::regnamespace AND acl.grantee <> c.relowner
              AND acl.grantee <> 'freehold_identity'::regrole
              AND (c.oid IN (SELECT oid FROM owned) OR c.relname IN ('user', 'session', 'email_token',
-                 'attempt', 'account_audit', 'mail', 'user_identity', 'sign_in_flow')
+                 'attempt', 'account_audit', 'mail', 'pending_sign_in', 'totp', 'recovery_code',
+                 'passkey', 'passkey_challenge', 'user_identity', 'sign_in_flow')
                  OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
                      AND a.attname IN ('password_hash', 'token_sha256')))",
     ),
@@ -131,7 +132,12 @@ async fn fill(superuser: &mut PgConnection) {
                  VALUES ('{tenant}', '{tenant}', 'p', 'p', 'i', 'c', 'k', '\\x00', '\\x00', '{{}}', 'agent',
                      true, '{{}}', false, 'test');
                  INSERT INTO control.member_identity (tenant_id, provider_id, issuer, subject, user_id)
-                 VALUES ('{tenant}', '{tenant}', 'i', 's', '{tenant}')"
+                 VALUES ('{tenant}', '{tenant}', 'i', 's', '{tenant}');
+                 INSERT INTO control.session (id, token_sha256, user_id, idle_limit, expires_at)
+                 VALUES ('{tenant}', '{letter}', '{tenant}', '1 day', now());
+                 INSERT INTO control.impersonation (tenant_id, id, user_id, staff_name, session_id, reason,
+                     may_write, expires_at)
+                 VALUES ('{tenant}', '{tenant}', '{tenant}', 's', '{tenant}', 'r', false, now())"
             ),
         )
         .await;
@@ -152,10 +158,11 @@ fn begin(tenant: &str, user: &str) -> String {
     )
 }
 
-const OWNED: [&str; 5] = [
+const OWNED: [&str; 6] = [
     "membership",
     "tenant_role",
     "invitation",
+    "impersonation",
     "identity_provider",
     "member_identity",
 ];
@@ -174,6 +181,8 @@ async fn identity_sees_one_tenant_or_one_person() {
         (A, NIL, "member_identity", "a"),
         (NIL, A, "identity_provider", ""),
         (NIL, A, "member_identity", ""),
+        (A, NIL, "impersonation", "a"),
+        (NIL, B, "impersonation", "b"),
         (NIL, A, "membership", "ab"),
         (NIL, B, "membership", "b"),
         (NIL, A, "tenant_role", ""),
@@ -237,6 +246,11 @@ async fn no_other_role_reads_accounts() {
             "member_identity",
             "user_identity",
             "sign_in_flow",
+            "pending_sign_in",
+            "totp",
+            "recovery_code",
+            "passkey",
+            "passkey_challenge",
         ] {
             let refused = outcome(&mut conn, &format!("SELECT * FROM control.{table}")).await;
             assert!(

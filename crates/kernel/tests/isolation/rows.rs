@@ -43,7 +43,15 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("action", own.text("action")),
             ("target", own.text("target")),
             ("correlation_id", correlation),
+            ("seq", own.number()),
+            ("hash", "decode(repeat('00', 32), 'hex')".into()),
         ],
+        "audit_head" => vec![
+            ("seq", own.number()),
+            ("hash", "decode(repeat('00', 32), 'hex')".into()),
+        ],
+        "audit_checkpoint" => vec![("size", own.number()), ("note", own.text("note"))],
+        "audit_progress" => vec![("signed_seq", own.number())],
         "api_key" => vec![
             ("id", id),
             ("public_id", own.text("public")),
@@ -53,6 +61,17 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("display", own.text("display")),
             ("permissions", "ARRAY['agents:read']".into()),
             ("created_by", own.text("creator")),
+        ],
+        "api_key_prefix" => vec![
+            ("prefix", format!("'{}p{}'", own.letter, own.number)),
+            ("set_by", own.text("setter")),
+        ],
+        "api_key_usage" => vec![
+            ("key_id", parent.id("api_key")),
+            ("day", "date '2026-01-01'".into()),
+            ("requests", format!("{} + 1", own.number)),
+            ("last_at", TIME.into()),
+            ("last_ip", own.text("address")),
         ],
         "job_lane" => vec![("weight", own.number())],
         "job" => vec![
@@ -151,6 +170,22 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("provider", own.text("provider")),
             ("model", "'model'".into()),
             ("instructions", own.text("instructions")),
+        ],
+        "tenant_config" => vec![
+            ("version", own.number()),
+            (
+                "document",
+                format!("to_jsonb({}::text)", own.text("document")),
+            ),
+            ("author", own.text("author")),
+        ],
+        "tenant_logo" => vec![
+            (
+                "digest",
+                format!("encode(sha256({}::text::bytea), 'hex')", own.text("logo")),
+            ),
+            ("content_type", "'image/png'".into()),
+            ("image", "'\\x00'".into()),
         ],
         _ => return None,
     };

@@ -33,7 +33,14 @@ const PROGRAM: &[Rule] = &[
     Rule {
         name: "a login role stays what it signed in as",
         needles: &[
-            "set role",
+            // Not `SET role = …`, which gives a column a value.
+            "set role freehold",
+            "set role none",
+            "set role to",
+            "set role '",
+            "set role \\\"",
+            "set role {",
+            "set role $",
             "local role",
             "reset role",
             "session authorization",

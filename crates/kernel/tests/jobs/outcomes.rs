@@ -148,10 +148,13 @@ async fn a_suspended_tenants_job_waits_even_while_its_lane_is_open() {
     let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let mut conn = world.superuser().await;
-    sqlx::query("UPDATE control.tenant SET status = 'suspended'")
-        .execute(&mut conn)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE control.tenant SET status = 'suspended', suspension = 'unpaid',
+             suspended_at = now()",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
     let job = world.enqueue(&tenant, work(1)).await;
     let log = Log::new();
     let seen = log.clone();
@@ -169,10 +172,12 @@ async fn a_suspended_tenants_job_waits_even_while_its_lane_is_open() {
     assert_eq!((row.attempt, log.len()), (0, 0));
     drop(worker);
 
-    sqlx::query("UPDATE control.tenant SET status = 'active'")
-        .execute(&mut conn)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE control.tenant SET status = 'active', suspension = NULL, suspended_at = NULL",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
     sqlx::query("UPDATE cell.job SET run_at = now()")
         .execute(&mut conn)
         .await

@@ -1,7 +1,7 @@
 //! `freehold keys`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use identity::api_keys::{self, NewApiKey};
+use identity::api_keys::{self, NewApiKey, Rotation};
 use kernel::{
     access::api_key::Mode,
     page::PageQuery,
@@ -39,6 +39,15 @@ enum Command {
     },
     /// List a tenant's keys, masked.
     List { tenant: String },
+    /// Give a key another secret. It is printed once and can't be read again.
+    Rotate {
+        tenant: String,
+        /// The key's id, as in key_01h455vb4pex5vsknk084sn02q.
+        key: String,
+        /// How long the old secret is still taken, in seconds.
+        #[arg(long, default_value_t = 0)]
+        grace_seconds: u32,
+    },
     /// Revoke a key. It is refused from now on.
     Revoke {
         tenant: String,
@@ -108,6 +117,18 @@ pub async fn run(program: &Program, args: KeysArgs) -> anyhow::Result<()> {
                     None => break,
                 }
             }
+        }
+        Command::Rotate {
+            tenant,
+            key,
+            grace_seconds,
+        } => {
+            let access =
+                enter::<ApiKeysWrite>(&program.db, &tenant, "command line: keys rotate").await?;
+            let rotation = Rotation { grace_seconds };
+            let issued = api_keys::rotate(&access, key.parse()?, &rotation).await?;
+            println!("{key} has another secret; this is the only time that it is shown:");
+            println!("{}", issued.key.expose());
         }
         Command::Revoke { tenant, key } => {
             let access =

@@ -5,6 +5,7 @@ use identity::tenants::{self, NewTenant, TenantQuery, TenantView};
 use kernel::{
     Operator,
     permission::{TenantsRead, TenantsWrite},
+    suspension::SuspensionKind,
 };
 
 use crate::{cli::user, program::Program};
@@ -32,11 +33,15 @@ enum Command {
     },
     /// List the tenants.
     List,
-    /// Stop a tenant's jobs and API; its webhooks are kept.
+    /// Suspend a tenant. What still works depends on the kind: see catalogue/suspension.toml.
     Suspend {
         tenant: String,
+        /// `unpaid`, `abuse`, `requested` or `investigation`.
+        #[arg(long, value_parser = kind)]
+        kind: SuspensionKind,
+        /// For other staff; the tenant never sees it.
         #[arg(long)]
-        reason: String,
+        note: String,
     },
     /// Take a suspended tenant back into service.
     Activate { tenant: String },
@@ -71,10 +76,10 @@ pub async fn run(program: &Program, args: TenantArgs) -> anyhow::Result<()> {
             println!("  freehold keys create {} --role owner", tenant.slug);
         }
         Command::List => list(program).await?,
-        Command::Suspend { tenant, reason } => {
+        Command::Suspend { tenant, kind, note } => {
             show(
                 "suspended",
-                &tenants::suspend(&operator, &tenant, &reason).await?,
+                &tenants::suspend(&operator, &tenant, kind, &note).await?,
             );
             println!("Its jobs wait; `freehold tenant activate {tenant}` takes it back.");
         }
@@ -86,6 +91,11 @@ pub async fn run(program: &Program, args: TenantArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn kind(text: &str) -> Result<SuspensionKind, String> {
+    SuspensionKind::parse(text)
+        .map_err(|_| "one of unpaid, abuse, requested, investigation".to_owned())
+}
+
 fn show(what: &str, tenant: &TenantView) {
     println!("{what}: {} ({})", tenant.slug, tenant.id);
 }
@@ -93,9 +103,8 @@ fn show(what: &str, tenant: &TenantView) {
 async fn list(program: &Program) -> anyhow::Result<()> {
     let operator = Operator::<TenantsRead>::local(&program.db, &user());
     let mut query = TenantQuery {
-        status: None,
-        cursor: None,
         limit: Some(200),
+        ..TenantQuery::default()
     };
     loop {
         let page = tenants::list(&operator, &query).await?;

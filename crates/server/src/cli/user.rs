@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use identity::{
     members,
     people::Email,
-    users::{self, NewUser, PlatformRole, UserChanges, UserStatus},
+    users::{self, NewUser, PlatformRole, UserChanges, UserFilter, UserStatus},
 };
 use kernel::{
     Operator,
@@ -129,7 +129,7 @@ async fn list(program: &Program) -> anyhow::Result<()> {
         limit: Some(200),
     };
     loop {
-        let page = users::list(&operator, &query).await?;
+        let page = users::list(&operator, &UserFilter::default(), &query).await?;
         for user in page.data {
             println!("{} {:<10?} {}", user.id, user.status, user.email);
         }

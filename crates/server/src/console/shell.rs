@@ -1,10 +1,12 @@
 //! What the two consoles offer: navigation by permission, the person's menu, standing notices.
 
-use identity::surroundings::{Place, Surroundings};
+use identity::surroundings::{Impersonation, Place, Surroundings};
 use kernel::permission::Roles;
+use maud::html;
+use time::OffsetDateTime;
 use ui::{
-    Banner, Bare, Brand, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher, SwitcherEntry,
-    Theme, Tone,
+    Banner, Bare, Brand, Button, Flash, Icon, NavItem, NavSection, Person, Shell, Switcher,
+    SwitcherEntry, Theme, Tone,
 };
 
 const PRODUCT: &str = "Freehold";
@@ -13,19 +15,22 @@ pub fn bare(flashes: Vec<Flash>) -> Bare {
     Bare {
         product: PRODUCT.to_owned(),
         brand: Brand::default(),
-        home: "/".to_owned(),
+        home: "/app".to_owned(),
         theme: Theme::System,
         flashes,
     }
 }
 
+/// The slug in the address of a page of a tenant's console.
+pub fn tenant_of(path: &str) -> Option<&str> {
+    path.strip_prefix("/app/")
+        .and_then(|rest| rest.split('/').next())
+}
+
 /// The shell for a path: the operator console below `/admin`, a tenant's below `/app/{tenant}`, and
 /// the person's own pages elsewhere.
-pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
-    let place = path
-        .strip_prefix("/app/")
-        .and_then(|rest| rest.split('/').next())
-        .and_then(|slug| around.places.iter().find(|place| place.slug == slug));
+pub fn shell(around: &Surroundings, brand: Brand, path: &str, flashes: Vec<Flash>) -> Shell {
+    let place = tenant_of(path).and_then(|slug| around.place(slug));
     let is_staff_page = path == "/admin" || path.starts_with("/admin/");
     let sections = match (place, &around.platform_role) {
         (Some(place), _) => tenant_sections(place),
@@ -34,7 +39,7 @@ pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
     };
     Shell {
         product: PRODUCT.to_owned(),
-        brand: Brand::default(),
+        brand,
         home: place.map_or_else(
             || if is_staff_page { "/admin" } else { "/app" }.to_owned(),
             |place| format!("/app/{}", place.slug),
@@ -42,7 +47,7 @@ pub fn shell(around: &Surroundings, path: &str, flashes: Vec<Flash>) -> Shell {
         sections,
         path: path.to_owned(),
         switcher: place.map(|place| switcher(around, place)),
-        person: person(around),
+        person: person(around, place),
         banners: banners(around, place),
         flashes,
         theme: Theme::System,
@@ -106,6 +111,13 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
                 'b',
                 Some("settings:read"),
             ),
+            (
+                Icon::Eye,
+                "Staff access",
+                "/impersonations",
+                'i',
+                Some("impersonations:read"),
+            ),
         ],
     ),
 ];
@@ -129,7 +141,20 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
         Some("Operations"),
         &[
             (Icon::Layers, "Jobs", "/jobs", 'j', Some("queue:read")),
-            (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
+            (
+                Icon::Shield,
+                "Quarantine",
+                "/quarantine",
+                'q',
+                Some("queue:read"),
+            ),
+            (
+                Icon::List,
+                "Audit log",
+                "/audit",
+                'a',
+                Some("platform_audit:read"),
+            ),
         ],
     ),
 ];
@@ -202,11 +227,15 @@ fn switcher(around: &Surroundings, current: &Place) -> Switcher {
     }
 }
 
-fn person(around: &Surroundings) -> Person {
+fn person(around: &Surroundings, place: Option<&Place>) -> Person {
     let mut links = vec![
         ("Profile".to_owned(), "/account".to_owned()),
         ("Security".to_owned(), "/account/security".to_owned()),
     ];
+    if let Some(place) = place {
+        let href = format!("/app/{}/membership", place.slug);
+        links.push(("Your place in the team".to_owned(), href));
+    }
     if around.platform_role.is_some() {
         links.push(("Operator console".to_owned(), "/admin".to_owned()));
     }
@@ -221,8 +250,34 @@ fn person(around: &Surroundings) -> Person {
     }
 }
 
+/// Stands on every page while it goes on, so that nobody forgets whose eyes they look through.
+fn impersonating(live: &Impersonation) -> Banner {
+    let left = live.expires_at - OffsetDateTime::now_utc();
+    let minutes = (left.whole_seconds() + 59) / 60;
+    let mode = if live.may_write {
+        "and can change things"
+    } else {
+        "read-only"
+    };
+    let left = match minutes {
+        1 => "1 minute remains".to_owned(),
+        minutes => format!("{minutes} minutes remain"),
+    };
+    let text = format!(
+        "You see {} from within as staff, {mode}. {left}.",
+        live.place.name
+    );
+    Banner::new(Tone::Danger, text).action(html! {
+        a href={ "/app/" (live.place.slug) } { "Go there" }
+        form method="post" action="/admin/impersonation/end" { (Button::secondary("End").small()) }
+    })
+}
+
 fn banners(around: &Surroundings, place: Option<&Place>) -> Vec<Banner> {
     let mut banners = Vec::new();
+    if let Some(live) = &around.impersonation {
+        banners.push(impersonating(live));
+    }
     if let Some(place) = place
         && place.status != "active"
     {

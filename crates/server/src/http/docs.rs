@@ -26,7 +26,7 @@ use super::AppState;
     info(
         title = "Freehold",
         description = "The backbone of a SaaS product whose customers bring their own accounts.\n\n\
-            `/v1` is a tenant's: send its API key as a bearer token. `/admin/v1` is the operator's: send \
+            `/v1` is a tenant's: send its API key, or the access token of a person who belongs to it, as a bearer token. `/admin/v1` is the operator's: send \
             the operator token. `/v1/me` is a person's own: sign in, and send the session's cookie. Errors are `application/problem+json` with a stable `code`."
     ),
     modifiers(&Security)
@@ -39,7 +39,10 @@ impl Modify for Security {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
         for (name, description) in [
-            ("api_key", "A tenant's API key."),
+            (
+                "api_key",
+                "A tenant's API key, or an access token of `/v1/auth/token`.",
+            ),
             (
                 "operator_token",
                 "The operator token: operator.token in the data folder.",

@@ -8,6 +8,7 @@ use kernel::{
     Operator,
     permission::{CredentialsWrite, TenantsWrite},
     secret::Secret,
+    suspension::SuspensionKind,
 };
 use sandbox::{Provider, senders::Outgoing};
 
@@ -201,9 +202,15 @@ async fn a_suspended_tenants_webhooks_wait() {
     let acme = node.tenant("acme").await;
     let globex = node.tenant("globex").await;
     let key = node.api_key("acme", &["conversations:read"]).await;
-    tenants::suspend(&operator(&node), "acme", "unpaid")
-        .await
-        .expect("suspended");
+    let note = "invoice 7";
+    tenants::suspend(
+        &operator(&node),
+        "acme",
+        SuspensionKind::Investigation,
+        note,
+    )
+    .await
+    .expect("suspended");
     let webhook = acme.whatsapp_text(&node.url, "351912345678", "hello");
     assert_eq!(node.send(&webhook).await.status, 200);
     assert_eq!(node.get("/v1/conversations", &key).await.0, 403);
@@ -227,5 +234,28 @@ async fn a_suspended_tenants_webhooks_wait() {
         is_reply(call, Provider::WhatsApp) && call.account.as_ref() == Some(of_acme)
     })
     .await;
+    node.stop().await;
+}
+
+/// Nothing is taken in for a tenant that harms others, and strangers can't tell it from one that does
+/// not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_of_an_abusive_tenant_are_refused_like_any_strangers() {
+    let node = TestNode::start().await;
+    let acme = node.tenant("acme").await;
+    let webhook = acme.whatsapp_text(&node.url, "351912345678", "hello");
+    let note = "spam";
+    tenants::suspend(&operator(&node), "acme", SuspensionKind::Abuse, note)
+        .await
+        .expect("suspended");
+    let refused = node.send(&webhook).await;
+    assert_eq!(refused.status, 401);
+    let stranger = TestTenant::new("nobody");
+    let unknown = stranger.whatsapp_text(&node.url, "351912345678", "hello");
+    assert_eq!(node.send(&unknown).await.status, refused.status);
+    assert_eq!(
+        node.number("SELECT count(*) FROM cell.inbound_event").await,
+        0
+    );
     node.stop().await;
 }

@@ -7,6 +7,8 @@ mod common;
 mod answer;
 mod objects;
 mod others;
+mod pages;
 mod permissions;
 mod routes;
+mod staff_pages;
 mod strangers;

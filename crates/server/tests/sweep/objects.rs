@@ -76,6 +76,7 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("identity_provider", id(&provider.body)),
         ("job", id(&first("/v1/jobs").await)),
         ("provider", "twilio".to_owned()),
+        ("entry", id(&first("/v1/audit").await)),
     ]
     .into()
 }
@@ -129,9 +130,14 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "PUT /v1/roles/{role}" => json!({ "permissions": ["jobs:read"] }),
         "POST /v1/identity-providers" => identity_provider(&[("name", "intruder".into())]),
         "PUT /v1/identity-providers/{identity_provider}" => identity_provider(&[]),
+        "PUT /v1/config" => {
+            json!({ "version": 0, "configuration": { "branding": { "company": "intruder" } } })
+        }
         "POST /v1/api-keys" => {
             json!({ "name": "more", "mode": "test", "permissions": ["agents:read"] })
         }
+        "POST /v1/api-keys/{key}/rotate" => json!({ "grace_seconds": 0 }),
+        "PUT /v1/api-keys/prefix" => json!({ "prefix": "acme" }),
         name => {
             assert!(
                 !operation.takes_body,

@@ -94,7 +94,7 @@ async fn a_suspended_tenants_keys_open_nothing() {
     node.bare_tenant("acme").await;
     let key = node.api_key("acme", &all_that_keys_carry()).await;
     let suspend = "/admin/v1/tenants/acme/suspend";
-    let body = serde_json::json!({ "reason": "unpaid" });
+    let body = serde_json::json!({ "kind": "investigation", "note": "odd" });
     let answer = send(&node, "POST", suspend, Some(OPERATOR_TOKEN), Some(&body)).await;
     assert!(answer.status < 300, "{}", answer.text);
     let mut found = Vec::new();

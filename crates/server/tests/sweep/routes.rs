@@ -22,6 +22,8 @@ pub enum Plane {
 }
 
 const SIGN_OUT: &str = "/v1/auth/sign-out";
+/// Whoever finds a key may say so.
+const LEAKS: &str = "/v1/api-keys/leaks";
 
 /// One documented operation.
 #[derive(Clone, Debug)]
@@ -62,7 +64,7 @@ pub fn documented() -> Vec<Operation> {
                 (Plane::Operator, Some("operator_token"))
             } else if path == "/v1/me" || path.starts_with("/v1/me/") || path == SIGN_OUT {
                 (Plane::Person, Some("session"))
-            } else if path.starts_with("/v1/auth/") {
+            } else if path.starts_with("/v1/auth/") || path == LEAKS {
                 (Plane::Stranger, None)
             } else {
                 (Plane::Tenant, Some("api_key"))

@@ -4,8 +4,9 @@ use maud::{Markup, Render, html};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    Badge, BarChart, Button, Card, CodeBlock, Column, Copyable, CursorPages, EmptyState, Facts,
-    FilterBar, Icon, LineChart, Moment, Query, ShownSecret, Sparkline, Stat, Table, Timeline, Tone,
+    Badge, BarChart, Button, Card, Checklist, CodeBlock, Column, Copyable, CursorPages, EmptyState,
+    Facts, FilterBar, Icon, LineChart, Moment, Query, ShownSecret, Sparkline, Stat, Table,
+    Timeline, Tone,
 };
 
 const DAYS: [&str; 14] = [
@@ -167,6 +168,7 @@ pub(super) fn lists(query: &Query, now: OffsetDateTime) -> Markup {
             (bar)
             (Card::new(table.empty(empty).render()).flush().footer(pages.render()))
         }
+        (Card::new(set_up().render()).title("Set up").about("1 of 3 done."))
         div.columns {
             (Card::new(history(now)).title("Activity").actions(html! { (Button::quiet("View all").small().to("#lists")) }))
             (Card::new(Table::new("Keys").column(Column::new("Name")).column(Column::new("Used").number())
@@ -175,6 +177,28 @@ pub(super) fn lists(query: &Query, now: OffsetDateTime) -> Markup {
                 .render()).title("API keys").about("What your programs sign in with.").flush())
         }
     }
+}
+
+fn set_up() -> Checklist {
+    Checklist::new()
+        .step(
+            true,
+            "Connect an account",
+            "At WhatsApp, Twilio or Telegram.",
+            "#values",
+        )
+        .step(
+            false,
+            "Receive a webhook",
+            "Enter the URL at the provider.",
+            "#values",
+        )
+        .step(
+            false,
+            "Invite your team",
+            "Each sees what their role lets them see.",
+            "#forms",
+        )
 }
 
 fn history(now: OffsetDateTime) -> Markup {

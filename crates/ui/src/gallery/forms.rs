@@ -2,7 +2,9 @@
 
 use maud::{Markup, Render, html};
 
-use crate::{Button, Card, Checkbox, Field, Fieldset, Form, Icon, Query, Radios};
+use crate::{
+    Button, Card, Checkbox, Field, Fieldset, Form, Icon, PasskeyForm, QrCode, Query, Radios,
+};
 
 pub(super) fn forms(query: &Query) -> Markup {
     html! {
@@ -11,6 +13,20 @@ pub(super) fn forms(query: &Query) -> Markup {
             (Card::new(refused(query.get("refused").is_some())).title("A form that was refused")
                 .actions(html! { (Button::quiet("Show its summary").small().to(query.with("refused", "true").href())) }))
         }
+        div.columns {
+            (Card::new(passkeys()).title("A passkey").about("The browser is asked; its answer is sent with the form."))
+            (Card::new(html! {
+                @if let Some(qr) = QrCode::new("QR code of the documentation's address", "https://freehold.example/docs") { (qr) }
+            }).title("A QR code").about("Dark on light in either theme."))
+        }
+    }
+}
+
+fn passkeys() -> Markup {
+    let name = Field::text("passkey_name", "Name of the passkey").optional();
+    html! {
+        (PasskeyForm::create("#forms", "/ui", "Add a passkey").body(name.render()))
+        (PasskeyForm::get("#forms", "/ui", "Sign in with a passkey"))
     }
 }
 

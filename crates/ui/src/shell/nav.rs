@@ -100,8 +100,9 @@ pub(super) fn main(sections: &[NavSection], current: Option<&str>) -> Markup {
 }
 
 pub(super) fn switcher(switcher: &Switcher, brand: &Brand, product: &str) -> Markup {
+    let company = brand.company.as_ref().unwrap_or(&switcher.current);
     let shown = Brand {
-        company: Some(switcher.current.clone()),
+        company: Some(company.clone()),
         ..brand.clone()
     };
     html! {

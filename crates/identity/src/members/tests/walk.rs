@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use kernel::{
     permission::{MembersWrite, Roles, UsersWrite},
+    suspension::SuspensionKind,
     testing::database,
 };
 use proptest::{
@@ -55,6 +56,8 @@ enum Step {
     },
     Suspend {
         tenant: usize,
+        /// Whether members may still read.
+        unpaid: bool,
     },
     Activate {
         tenant: usize,
@@ -78,7 +81,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(tenant, person)| Step::Remove { tenant, person }),
         2 => (tenant.clone(), any::<bool>(), any::<bool>())
             .prop_map(|(tenant, read, write)| Step::Compose { tenant, read, write }),
-        1 => tenant.clone().prop_map(|tenant| Step::Suspend { tenant }),
+        1 => (tenant.clone(), any::<bool>())
+            .prop_map(|(tenant, unpaid)| Step::Suspend { tenant, unpaid }),
         2 => tenant.prop_map(|tenant| Step::Activate { tenant }),
         1 => person.clone().prop_map(|person| Step::Disable { person }),
         2 => person.prop_map(|person| Step::Enable { person }),
@@ -90,7 +94,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     roles: BTreeMap<(usize, usize), &'static str>,
     desk: BTreeMap<usize, (bool, bool)>,
-    suspended: [bool; TENANTS.len()],
+    /// Whether members of a suspended tenant may still read.
+    suspended: [Option<bool>; TENANTS.len()],
     disabled: [bool; PEOPLE],
 }
 
@@ -112,7 +117,7 @@ impl Model {
         let Some(role) = self.roles.get(&(tenant, person)) else {
             return 404;
         };
-        if self.suspended[tenant] {
+        if self.suspended[tenant].is_some_and(|reads| write || !reads) {
             return 403;
         }
         let wanted = if write {
@@ -212,17 +217,21 @@ impl World {
                 compose(&self.app, tenant, read, write).await;
                 self.model.desk.insert(tenant, (read, write));
             }
-            Step::Suspend { tenant } => {
+            Step::Suspend { tenant, unpaid } => {
+                let kind = match unpaid {
+                    true => SuspensionKind::Unpaid,
+                    false => SuspensionKind::Abuse,
+                };
                 let operator = self.app.operator();
-                let done = tenants::suspend(&operator, TENANTS[tenant], "unpaid").await;
+                let done = tenants::suspend(&operator, TENANTS[tenant], kind, "note").await;
                 done.expect("suspended");
-                self.model.suspended[tenant] = true;
+                self.model.suspended[tenant] = Some(unpaid);
             }
             Step::Activate { tenant } => {
                 let operator = self.app.operator();
                 let done = tenants::activate(&operator, TENANTS[tenant]).await;
                 done.expect("activated");
-                self.model.suspended[tenant] = false;
+                self.model.suspended[tenant] = None;
             }
             Step::Disable { person } | Step::Enable { person } => {
                 let disabled = matches!(step, Step::Disable { .. });

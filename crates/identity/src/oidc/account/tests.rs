@@ -1,11 +1,12 @@
-//! The linking rules of docs/adr/0008, as a table.
+//! The linking rules of docs/adr/0009, as a table.
 
 use Verdict::{Create, Join, Link, Open, Refuse};
 use kernel::error::SignInRefusal::{LinkFirst, NotAdmitted, Unverified};
 
 use super::*;
 
-/// An account in a few letters: `d`isabled, `u`nconfirmed, `s`taff, `m`ember of the tenant.
+/// An account in a few letters: `d`isabled, `u`nconfirmed, `s`taff, `m`ember of the tenant,
+/// `g`uarded by a second factor.
 fn account(traits: &str) -> Account {
     Account {
         id: UserId::new(),
@@ -14,6 +15,7 @@ fn account(traits: &str) -> Account {
         active: !traits.contains('d'),
         verified: !traits.contains('u'),
         staff: traits.contains('s'),
+        guarded: traits.contains('g'),
         membership: traits.contains('m').then(|| Membership {
             role: "agent".into(),
             permissions: None,
@@ -39,6 +41,9 @@ fn somebody_who_is_known_is_let_in_while_their_account_is() {
         (CAUTIOUS, "", Open),
         (CAUTIOUS, "u", Open),
         (CAUTIOUS, "s", Open),
+        // Then asked for the factor.
+        (TRUSTED, "g", Open),
+        (ADMITS_NOT, "mg", Open),
         (TRUSTED, "d", Refuse(NotAdmitted)),
         (ADMITS_NOT, "m", Open),
         (ADMITS_NOT, "md", Refuse(NotAdmitted)),
@@ -69,12 +74,14 @@ fn accounts_are_linked_where_somebody_may_say_so() {
         // Somebody else may have prepared it.
         (TRUSTED, "u", Refuse(LinkFirst), Link),
         (TRUSTED, "s", Refuse(LinkFirst), Link),
+        (TRUSTED, "g", Refuse(LinkFirst), Link),
         (TRUSTED, "d", Refuse(NotAdmitted), Refuse(NotAdmitted)),
         (CAUTIOUS, "", Refuse(LinkFirst), Link),
         (CAUTIOUS, "s", Refuse(LinkFirst), Link),
         (ADMITS_NOT, "m", Link, Link),
         (ADMITS_NOT, "mu", Link, Link),
         (ADMITS_NOT, "ms", Link, Link),
+        (ADMITS_NOT, "mg", Refuse(LinkFirst), Link),
         (ADMITS_NOT, "md", Refuse(NotAdmitted), Refuse(NotAdmitted)),
         (ADMITS_NOT, "", Refuse(NotAdmitted), Refuse(NotAdmitted)),
         // It exists outside of the tenant.

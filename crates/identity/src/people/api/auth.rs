@@ -3,12 +3,12 @@
 use axum::{
     Extension,
     extract::{FromRef, State},
-    http::StatusCode,
-    response::Response,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use kernel::{
     Db, Error, Result,
-    access::{Person, SessionHolder, Visitor, Web},
+    access::{PendingToken, Person, SessionHolder, Visitor, Web},
     error::Problem,
     extract::Json,
     id::{TenantId, UserId},
@@ -22,7 +22,9 @@ use super::{with_session, without_session};
 use crate::{
     invitations::{self, Accepted, Newcomer},
     people::{
-        Email, NewSession, People, mailbox, reset, sessions,
+        Email, NewSession, People,
+        factors::{self, Claimant, Evidence},
+        mailbox, pending, reset, sessions,
         sign_in::{self, SignIn},
         sign_up::{self, Completion, OwnTenant},
     },
@@ -38,6 +40,7 @@ where
         .routes(routes!(sign_up_start))
         .routes(routes!(sign_up_finish))
         .routes(routes!(sign_in_with_password))
+        .routes(routes!(second_factor))
         .routes(routes!(sign_out))
         .routes(routes!(reset_request))
         .routes(routes!(reset_finish))
@@ -60,6 +63,14 @@ struct Credentials {
     email: String,
     #[schema(value_type = String)]
     password: Secret,
+}
+
+/// What an authenticator shows, or a recovery code.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Code {
+    #[schema(example = "123456", max_length = 64)]
+    code: String,
 }
 
 /// What finishes a sign-up.
@@ -184,6 +195,7 @@ async fn sign_up_finish(
     responses(
         (status = 200, description = "Signed in; the session is in the cookie", body = SignedIn),
         (status = 401, description = "There is no such account, or the password is another", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The password is right and a second factor is needed: the sign-in waits, by a cookie of its own", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The input is invalid", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many tries; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
     ),
@@ -205,7 +217,46 @@ async fn sign_in_with_password(
             }
             with_session(&web, &session, SignedIn::new(&session, None))
         }
+        SignIn::Waits(waiting) => {
+            let mut response = Error::SecondFactorRequired.into_response();
+            let cookie = web.pending_cookie(&waiting.token)?;
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            Ok(response)
+        }
     }
+}
+
+/// Finish a sign-in that waits, with a code.
+#[utoipa::path(
+    post, path = "/v1/auth/second-factor", tag = "auth", operation_id = "auth_second_factor",
+    request_body = Code,
+    responses(
+        (status = 200, description = "Signed in; the session is in the cookie", body = SignedIn),
+        (status = 401, description = "No sign-in waits, or the code is another or was used", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The input is invalid", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many tries; see `Retry-After`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn second_factor(
+    State(people): State<People>,
+    Extension(web): Extension<Web>,
+    visitor: Visitor,
+    PendingToken(token): PendingToken,
+    before: Result<SessionHolder>,
+    Json(shown): Json<Code>,
+) -> Result<Response> {
+    let waiting = pending::find(&people, token.as_ref()).await?;
+    let claimant = Claimant::of(waiting, None).ok_or(Error::Unauthenticated)?;
+    let evidence = Evidence::Code(&shown.code);
+    let session = factors::show(&people, &visitor, &claimant, evidence).await?;
+    let session = session.ok_or(Error::Unauthenticated)?;
+    if let Ok(before) = before {
+        sessions::sign_out(before.person()).await?;
+    }
+    let mut response = with_session(&web, &session, SignedIn::new(&session, None))?;
+    let none = web.no_pending_cookie()?;
+    response.headers_mut().append(header::SET_COOKIE, none);
+    Ok(response)
 }
 
 /// End the session.

@@ -1,0 +1,70 @@
+//! Secrets of one person at rest: each sealed under a data key of its own, and that key wrapped by
+//! the installation's key-encryption key. A row of somebody else's does not open here.
+
+use kernel::{Error, Result, id::UserId};
+use vault::{Context, DataKey, KeyProvider, Owner, WrappedKey};
+use zeroize::Zeroizing;
+
+/// As it is stored.
+pub(super) struct Sealed {
+    pub secret: Vec<u8>,
+    pub key: WrappedKey,
+}
+
+const GENERATION: u32 = 1;
+
+fn owner(user: UserId) -> Owner {
+    Owner(*user.uuid().as_bytes())
+}
+
+fn context(record: &[u8]) -> Context<'_> {
+    Context {
+        domain: "control.totp",
+        record,
+        field: "secret",
+        schema: 1,
+    }
+}
+
+pub(super) async fn seal(keys: &KeyProvider, user: UserId, secret: &[u8]) -> Result<Sealed> {
+    let key = DataKey::generate(owner(user), GENERATION);
+    let record = user.uuid();
+    Ok(Sealed {
+        secret: key.seal(&context(record.as_bytes()), secret),
+        key: keys.wrap(&key).await.map_err(Error::internal)?,
+    })
+}
+
+pub(super) async fn open(
+    keys: &KeyProvider,
+    user: UserId,
+    sealed: &Sealed,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let key = keys.unwrap(owner(user), GENERATION, &sealed.key).await;
+    let key = key.map_err(Error::internal)?;
+    let record = user.uuid();
+    key.open(&context(record.as_bytes()), &sealed.secret)
+        .map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use vault::Keyring;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn somebody_elses_row_does_not_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keyring = Keyring::open_or_create(folder.path().join("keyring.toml"));
+        let keys = KeyProvider::Local(keyring.expect("a keyring"));
+        let (ada, eve) = (UserId::new(), UserId::new());
+        let sealed = seal(&keys, ada, b"a secret of twenty b").await;
+        let sealed = sealed.expect("seals");
+        let plain = |bytes: &[u8]| bytes.windows(6).any(|part| part == b"secret");
+        assert!(!plain(&sealed.secret));
+        let opened = open(&keys, ada, &sealed).await.expect("opens");
+        assert_eq!(opened.as_slice(), b"a secret of twenty b");
+        assert!(open(&keys, eve, &sealed).await.is_err());
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE cell.tenant_logo;
+DROP TABLE cell.tenant_config;

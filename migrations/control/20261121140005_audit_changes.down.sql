@@ -1,0 +1,1 @@
+DROP INDEX control.operator_audit_changes;
