@@ -197,7 +197,11 @@ impl Config {
 
     fn complete(mut self) -> anyhow::Result<Self> {
         if self.public_url.is_empty() {
-            self.public_url = format!("http://{}", self.listen);
+            // Browsers know passkeys for names alone, and a machine's loopback has one.
+            self.public_url = match self.listen.ip().is_loopback() {
+                true => format!("http://localhost:{}", self.listen.port()),
+                false => format!("http://{}", self.listen),
+            };
         }
         self.public_url
             .truncate(self.public_url.trim_end_matches('/').len());
@@ -296,7 +300,7 @@ mod tests {
     #[test]
     fn the_defaults_are_complete_and_the_environment_overrides_them() {
         let config = load(&[]).expect("the defaults load");
-        assert_eq!(config.public_url, "http://127.0.0.1:8080");
+        assert_eq!(config.public_url, "http://localhost:8080");
         assert_eq!(config.database_url(), None);
         let config = load(&[
             ("FREEHOLD_PUBLIC_URL", "https://hooks.example.com/"),

@@ -64,12 +64,6 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
         config.mail.from = "Freehold <no-reply@freehold.example>".to_owned();
     }
 
-    // Browsers know passkeys for names alone, and this machine's has one.
-    if config.listen.ip().is_loopback() && config.public_url == format!("http://{}", config.listen)
-    {
-        config.public_url = format!("http://localhost:{}", config.listen.port());
-    }
-
     identity_provider(&mut config, &sandbox);
 
     println!("  starting the database (the first time takes a few seconds) …");
@@ -122,7 +116,7 @@ fn identity_provider(config: &mut Config, sandbox: &Sandbox) {
 fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
     let config = &node.program().config;
     let tenant = &accounts.tenants[0];
-    let url = format!("http://{}", node.address);
+    let url = &config.public_url;
     println!("It stays up. Try next, in another terminal:\n");
     println!("  send another message as a contact would");
     println!(

@@ -10,7 +10,7 @@ use kernel::testing;
 use tokio::process::Command;
 
 /// How long a script may take, on a machine that has better to do.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_secs(600);
 const BROWSERS: [&str; 4] = [
     "chromium",
     "chromium-browser",

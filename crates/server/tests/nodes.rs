@@ -37,7 +37,7 @@ async fn a_key_that_is_revoked_on_one_node_is_refused_by_the_other() {
     let (other, url) = second(&node).await;
     node.bare_tenant("acme").await;
     let root = node
-        .api_key("acme", &["api_keys:write", "api_keys:read"])
+        .api_key("acme", &["api_keys:write", "api_keys:read", "agents:read"])
         .await;
     let new = serde_json::json!({ "name": "k", "mode": "test", "permissions": ["agents:read"] });
     let (_, issued) = node.post("/v1/api-keys", &root, &new).await;
@@ -68,7 +68,7 @@ async fn a_key_that_is_revoked_on_one_node_is_refused_by_the_other() {
         .post(format!("{}/admin/v1/tenants/acme/suspend", node.url));
     let suspended = suspend
         .bearer_auth(common::OPERATOR_TOKEN)
-        .json(&serde_json::json!({ "reason": "unpaid" }))
+        .json(&serde_json::json!({ "kind": "abuse", "note": "sends spam" }))
         .send()
         .await
         .expect("an answer");

@@ -52,7 +52,7 @@ fn tabs(tenant: &Tenant, current: &str) -> Tabs {
 fn heading(tenant: &Tenant, current: &str) -> Markup {
     html! {
         (PageHeader::new("Settings").about(html! {
-            "What holds for this account. Every change is kept as a version that can be restored."
+            "What this account has chosen for itself. Every change is kept as a version that can be restored."
         }))
         (tabs(tenant, current))
     }
@@ -278,12 +278,12 @@ fn history_view(page: &HistoryPage<'_>, pages: &CursorPages) -> Markup {
                 .action(html! { (Button::secondary("To the settings").to(page.tenant.href(SETTINGS))) })
                 .render()).flush())
         } @else {
-            (Card::new(html! {
+            (Card::new(html! { div.stack {
                 (timeline)
                 @if ends_here && page.may_change {
                     p.muted { "Before that, the defaults held. " (restore_button(page.tenant, 0)) }
                 }
-            }).footer(pages.render()))
+            } }).footer(pages.render()))
         }
     }
 }

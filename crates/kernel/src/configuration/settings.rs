@@ -67,17 +67,17 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "limits",
         title: "Limits",
-        about: "How much goes out and comes in at most.",
+        about: "The most that this account means to send and to call.",
     },
     Section {
         name: "retention",
         title: "Retention",
-        about: "How long conversations and what was said in them are kept.",
+        about: "How long this account wants conversations and their messages to be kept.",
     },
     Section {
         name: "features",
         title: "Features",
-        about: "What this account makes use of.",
+        about: "What this account means to use.",
     },
     Section {
         name: "integrations",
@@ -120,7 +120,7 @@ pub const SETTINGS: &[Setting] = &[
     number(
         "limits.messages_per_minute",
         "Messages per minute",
-        "Messages of all channels together that go out within a minute.",
+        "Messages of all channels together, going out within a minute.",
         (1, 100_000),
         "messages",
     ),

@@ -219,8 +219,8 @@ pub fn show(
         .fact("Key", html! { code { (key.display) "…" } })
         .fact("Id", Copyable::new("key id", key.id.to_string()).render())
         .fact("Created", Moment::new(key.created_at, now).render())
-        .maybe("From", key.last_used_ip.as_deref())
         .fact("Last used", when(key.last_used_at, now, "Never"))
+        .maybe("From", key.last_used_ip.as_deref())
         .fact("Ends", when(key.expires_at, now, "Never"));
     if let Some(at) = key.revoked_at {
         facts = facts.fact("Revoked", Moment::new(at, now).render());
