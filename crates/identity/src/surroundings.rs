@@ -15,6 +15,8 @@ pub struct Surroundings {
     pub places: Vec<Place>,
     /// The tenant that this session looks at from within, for staff who do.
     pub impersonation: Option<Impersonation>,
+    /// Whether this session is good in one tenant alone: the account's own pages refuse it.
+    pub is_confined: bool,
 }
 
 /// Where staff look at a tenant from within, and until when.
@@ -111,6 +113,7 @@ pub async fn surroundings(person: &Person) -> Result<Surroundings> {
             .filter(|_| person.confined_to().is_none()),
         places: Vec::new(),
         impersonation,
+        is_confined: person.confined_to().is_some(),
     };
     for row in rows {
         let (Some(slug), Some(name), Some(status), Some(role)) =

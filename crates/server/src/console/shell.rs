@@ -197,14 +197,17 @@ fn staff_sections(role: &str) -> Vec<NavSection> {
 fn own_sections(around: &Surroundings) -> Vec<NavSection> {
     let place =
         |place: &Place| NavItem::new(Icon::Building, &place.name, format!("/app/{}", place.slug));
-    let mut sections = vec![NavSection {
-        title: None,
-        items: vec![
-            NavItem::new(Icon::Home, "Your accounts", "/app").key('o'),
-            NavItem::new(Icon::User, "Profile", "/account").key('p'),
-            NavItem::new(Icon::Lock, "Security", "/account/security").key('s'),
-        ],
-    }];
+    let mut sections = Vec::new();
+    if !around.is_confined {
+        sections.push(NavSection {
+            title: None,
+            items: vec![
+                NavItem::new(Icon::Home, "Your accounts", "/app").key('o'),
+                NavItem::new(Icon::User, "Profile", "/account").key('p'),
+                NavItem::new(Icon::Lock, "Security", "/account/security").key('s'),
+            ],
+        });
+    }
     if !around.places.is_empty() {
         sections.push(NavSection {
             title: Some("Go to".to_owned()),
@@ -228,10 +231,11 @@ fn switcher(around: &Surroundings, current: &Place) -> Switcher {
 }
 
 fn person(around: &Surroundings, place: Option<&Place>) -> Person {
-    let mut links = vec![
-        ("Profile".to_owned(), "/account".to_owned()),
-        ("Security".to_owned(), "/account/security".to_owned()),
-    ];
+    let mut links = Vec::new();
+    if !around.is_confined {
+        links.push(("Profile".to_owned(), "/account".to_owned()));
+        links.push(("Security".to_owned(), "/account/security".to_owned()));
+    }
     if let Some(place) = place {
         let href = format!("/app/{}/membership", place.slug);
         links.push(("Your place in the team".to_owned(), href));
@@ -239,7 +243,7 @@ fn person(around: &Surroundings, place: Option<&Place>) -> Person {
     if around.platform_role.is_some() {
         links.push(("Operator console".to_owned(), "/admin".to_owned()));
     }
-    if !around.places.is_empty() {
+    if !around.places.is_empty() && !around.is_confined {
         links.push(("Your accounts".to_owned(), "/app".to_owned()));
     }
     Person {

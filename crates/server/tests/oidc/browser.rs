@@ -8,7 +8,7 @@ use identity::{
     users::{self, NewUser, PlatformRole},
 };
 use kernel::{Operator, id::UserId, permission::UsersWrite, secret::Secret};
-use reqwest::{Url, header};
+use reqwest::{RequestBuilder, Url, header};
 use sandbox::{OidcClient, Provider};
 use serde_json::{Value, json};
 use server::config::{Config, IdentityProvider};
@@ -132,6 +132,19 @@ impl<'a> Browser<'a> {
     }
 
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let request = self.request(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        self.exchange(request).await
+    }
+
+    pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.exchange(self.request("POST", path).form(fields)).await
+    }
+
+    fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let url = match path.starts_with('/') {
             true => format!("{}{path}", self.node.url),
             false => path.to_owned(),
@@ -146,16 +159,15 @@ impl<'a> Browser<'a> {
             pairs.join("; ")
         };
         let method = method.parse().expect("a method");
-        let mut request = self
-            .node
+        self.node
             .client
             .request(method, url)
             .header(header::ACCEPT, self.accept)
             .header("sec-fetch-site", "same-origin")
-            .header(header::COOKIE, cookies);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
+            .header(header::COOKIE, cookies)
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.expect("the node answers");
         let set_cookies: Vec<String> = response
             .headers()

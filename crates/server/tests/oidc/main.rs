@@ -7,4 +7,5 @@ mod browser;
 mod linking;
 mod platform;
 mod refusals;
+mod second_factors;
 mod tenants;

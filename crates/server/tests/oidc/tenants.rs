@@ -10,9 +10,9 @@ use crate::{
     common::TestNode,
 };
 
-const ACME: &str = "/sign-in/oidc/acme/staff";
+pub const ACME: &str = "/sign-in/oidc/acme/staff";
 
-fn provider(node: &TestNode, change: &[(&str, Value)]) -> Value {
+pub fn provider(node: &TestNode, change: &[(&str, Value)]) -> Value {
     let mut provider = json!({
         "name": "staff", "label": "Acme staff", "client_id": CLIENT, "client_secret": CLIENT_SECRET,
         "issuer": node.sandbox.base_url(sandbox::Provider::Oidc),
@@ -25,7 +25,7 @@ fn provider(node: &TestNode, change: &[(&str, Value)]) -> Value {
 }
 
 /// A key with everything that an administrator has. Keys are nobody's owner.
-async fn key(node: &TestNode, slug: &str) -> Secret {
+pub async fn key(node: &TestNode, slug: &str) -> Secret {
     let roles = kernel::permission::Roles::builtin();
     let held = roles.tenant("admin").expect("the role");
     let held: Vec<&str> = held.iter().map(String::as_str).collect();
@@ -33,7 +33,7 @@ async fn key(node: &TestNode, slug: &str) -> Secret {
 }
 
 /// Sets a provider up and gives its path in the API.
-async fn set_up(node: &TestNode, slug: &str, change: &[(&str, Value)]) -> String {
+pub async fn set_up(node: &TestNode, slug: &str, change: &[(&str, Value)]) -> String {
     let body = provider(node, change);
     let (status, made) = node
         .post("/v1/identity-providers", &key(node, slug).await, &body)
@@ -46,7 +46,7 @@ async fn set_up(node: &TestNode, slug: &str, change: &[(&str, Value)]) -> String
     )
 }
 
-async fn put_member(node: &TestNode, slug: &str, email: &str, role: &str) {
+pub async fn put_member(node: &TestNode, slug: &str, email: &str, role: &str) {
     let user = user(node, email, None).await;
     let operator = Operator::<UsersWrite>::local(&node.program().db, "test");
     members::put(&operator, &node.known(slug).await, user, role)
@@ -54,7 +54,7 @@ async fn put_member(node: &TestNode, slug: &str, email: &str, role: &str) {
         .expect("a member");
 }
 
-async fn send(
+pub async fn send(
     node: &TestNode,
     method: &str,
     path: &str,
