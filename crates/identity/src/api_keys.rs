@@ -29,10 +29,10 @@ use kernel::{
     id::ApiKeyId,
     page::{Page, PageQuery},
     permission::{ApiKeysRead, ApiKeysWrite, Permission},
-    secret::Secret,
+    secret::{Secret, shown_once},
 };
 pub use rotate::{Rotation, rotate};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -108,11 +108,6 @@ impl fmt::Debug for IssuedApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IssuedApiKey({})", self.api_key.id)
     }
-}
-
-/// The one place where a key's text is put into an answer.
-fn shown_once<S: Serializer>(key: &Secret, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(key.expose())
 }
 
 /// Issues a key.

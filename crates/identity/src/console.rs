@@ -1,8 +1,7 @@
-//! What this crate's pages share: reading a list's address, drawing a refused form again, and the
-//! words for what recurs.
+//! What this crate's pages share: reading a list's address, and the words for what recurs.
 
-use axum::http::{StatusCode, Uri};
-use kernel::{Error, db::TenantStatus, page::PageQuery, suspension::SuspensionKind};
+use axum::http::Uri;
+use kernel::{db::TenantStatus, page::PageQuery, refusal::sentence, suspension::SuspensionKind};
 use ui::{Badge, CURSOR, Query, Tone};
 
 /// The address of a list, from the request's.
@@ -18,73 +17,9 @@ pub(crate) fn page_of(query: &Query) -> PageQuery {
     }
 }
 
-/// Why a form is drawn again.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    pub status: StatusCode,
-    /// Pairs of field and sentence; an empty field for what concerns no one of them.
-    pub errors: Vec<(String, String)>,
-}
-
-impl Refusal {
-    /// What the person can mend in the form. Anything else is an error of the whole page.
-    pub fn of(error: Error) -> Result<Self, Error> {
-        let status = error.status();
-        match error {
-            Error::Invalid { fields, .. } if !fields.is_empty() => Ok(Self {
-                status,
-                errors: fields
-                    .into_iter()
-                    .map(|error| (error.field, sentence(&error.message)))
-                    .collect(),
-            }),
-            Error::Invalid { detail, .. } | Error::Conflict { detail, .. } => Ok(Self {
-                status,
-                errors: vec![(String::new(), sentence(&detail))],
-            }),
-            other => Err(other),
-        }
-    }
-}
-
-/// What is wrong with one field of a form that was refused, if it was.
-pub(crate) fn wrong<'a>(refusal: Option<&'a Refusal>, field: &str) -> Option<&'a str> {
-    let errors = &refusal?.errors;
-    let found = errors.iter().find(|(name, _)| name == field);
-    found.map(|(_, message)| message.as_str())
-}
-
-/// The errors of a form for the list above it.
-pub(crate) fn all_wrong(refusal: Option<&Refusal>) -> Vec<(String, String)> {
-    refusal.map_or_else(Vec::new, |refusal| refusal.errors.clone())
-}
-
-/// The status of a form's page.
-pub(crate) fn status_of(refusal: Option<&Refusal>) -> StatusCode {
-    refusal.map_or(StatusCode::OK, |refusal| refusal.status)
-}
-
-/// Begins with a capital and ends with a full stop.
-pub(crate) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let head: String = letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().collect());
-    let end = if text.ends_with(['.', '!', '?']) {
-        ""
-    } else {
-        "."
-    };
-    format!("{head}{}{end}", letters.as_str())
-}
-
 /// `tenant.impersonation_started` as people read it: "Tenant: impersonation started".
 pub(crate) fn act_in_words(action: &str) -> String {
-    let words = action.replace('_', " ").replacen('.', ": ", 1);
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    sentence(&action.replace('_', " ").replacen('.', ": ", 1))
 }
 
 pub(crate) fn kind_in_words(kind: SuspensionKind) -> &'static str {
@@ -142,17 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_are_whole() {
-        assert_eq!(sentence("must be small"), "Must be small.");
-        assert_eq!(sentence("Done."), "Done.");
+    fn acts_are_told_in_words() {
         assert_eq!(act_in_words("tenant.queue_paused"), "Tenant: queue paused");
-    }
-
-    #[test]
-    fn what_a_form_cannot_mend_is_no_refusal() {
-        let refusal = Refusal::of(Error::field("name", "is too long")).expect("can be mended");
-        assert_eq!(wrong(Some(&refusal), "name"), Some("Is too long."));
-        assert_eq!(wrong(Some(&refusal), "slug"), None);
-        assert!(Refusal::of(Error::Forbidden("x:write")).is_err());
     }
 }

@@ -23,7 +23,7 @@ use kernel::{
     },
     db::{PeopleTx, Tenant},
     id::{SessionId, TenantId, UserId},
-    secret::Secret,
+    secret::{Secret, shown_once},
     suspension::Effect,
 };
 use serde::Serialize;
@@ -105,13 +105,6 @@ impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Issued({})", self.session)
     }
-}
-
-fn shown_once<S: serde::Serializer>(
-    token: &Secret,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(token.expose())
 }
 
 fn maybe_shown_once<S: serde::Serializer>(

@@ -46,6 +46,15 @@ impl Serialize for Secret {
     }
 }
 
+/// For `#[serde(serialize_with)]` on the one answer in which somebody gets to see a secret that was
+/// made for them.
+///
+/// # Errors
+/// The serializer's.
+pub fn shown_once<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose())
+}
+
 /// Compares two byte strings without revealing by its timing where they differ.
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()

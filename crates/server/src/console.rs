@@ -15,22 +15,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use identity::people::pages::{SECOND_FACTOR, SIGN_IN, with_next};
 use identity::{
     branding,
     surroundings::{Surroundings, surroundings},
 };
-use kernel::{access::SessionHolder, error::Problem};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use kernel::{access::SessionHolder, error::Problem, refusal::sentence};
 use ui::{Brand, ErrorPage, Page, SeeOther};
 
 use crate::http::AppState;
-
-/// Where people sign in.
-pub const SIGN_IN: &str = "/sign-in";
-/// Where they show their second factor.
-pub const SECOND_FACTOR: &str = "/sign-in/second-factor";
-
-const NEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_');
 
 /// What is for programs stays what it is.
 const FOR_PROGRAMS: [&str; 7] = [
@@ -122,8 +115,7 @@ impl Visit {
             .uri
             .path_and_query()
             .map_or("/", |wanted| wanted.as_str());
-        let next = utf8_percent_encode(wanted, NEXT);
-        Some(SeeOther::new(format!("{page}?next={next}")).into_response())
+        Some(SeeOther::new(with_next(page, wanted)).into_response())
     }
 
     /// Turns the message that a handler left on its redirect into a cookie for the page that follows.
@@ -285,12 +277,4 @@ fn error_page(problem: &Problem) -> ErrorPage {
         id.unwrap_or_default(),
     )
     .action(label, href)
-}
-
-/// Begins with a capital letter.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }

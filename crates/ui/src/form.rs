@@ -82,8 +82,9 @@ impl Form {
         self
     }
 
-    /// What is wrong, as pairs of field name and sentence, listed on top with links to the fields.
-    /// The list takes focus when the page opens. An empty name is for what concerns no one field.
+    /// What is wrong, as pairs of field name and sentence, listed on top with links to the fields
+    /// that the form has. The list takes focus when the page opens. An empty name is for what
+    /// concerns no one field.
     #[must_use]
     pub fn errors<N: Into<String>, S: Into<String>>(
         mut self,
@@ -103,37 +104,43 @@ impl Form {
     }
 }
 
+impl Form {
+    fn error_summary(&self) -> Markup {
+        let has = |name: &str| {
+            let id = format!("id=\"{}\"", field_id(name));
+            !name.is_empty() && self.body.0.contains(&id)
+        };
+        html! {
+            div.notice.danger role="alert" tabindex="-1" autofocus {
+                (crate::Icon::Alert)
+                div {
+                    p.notice-title {
+                        @if self.errors.len() == 1 { "One thing needs your attention" }
+                        @else { (self.errors.len()) " things need your attention" }
+                    }
+                    ul.notice-body {
+                        @for (name, sentence) in &self.errors {
+                            li {
+                                @if has(name) { a href={ "#" (field_id(name)) } { (sentence) } }
+                                @else { (sentence) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Render for Form {
     fn render(&self) -> Markup {
         html! {
             form.form method="post" action=(link::safe(&self.action)) id=[&self.id]
                 enctype=[self.is_multipart.then_some("multipart/form-data")] {
                 @for (name, value) in &self.hidden { input type="hidden" name=(name) value=(value); }
-                @if !self.errors.is_empty() { (error_summary(&self.errors)) }
+                @if !self.errors.is_empty() { (self.error_summary()) }
                 (self.body)
                 div.form-buttons { (self.buttons) }
-            }
-        }
-    }
-}
-
-fn error_summary(errors: &[(String, String)]) -> Markup {
-    html! {
-        div.notice.danger role="alert" tabindex="-1" autofocus {
-            (crate::Icon::Alert)
-            div {
-                p.notice-title {
-                    @if errors.len() == 1 { "One thing needs your attention" }
-                    @else { (errors.len()) " things need your attention" }
-                }
-                ul.notice-body {
-                    @for (name, sentence) in errors {
-                        li {
-                            @if name.is_empty() { (sentence) }
-                            @else { a href={ "#" (field_id(name)) } { (sentence) } }
-                        }
-                    }
-                }
             }
         }
     }

@@ -201,9 +201,9 @@ fn field_name(name: &str) -> String {
 }
 
 /// A provider's field. A secret's value is never written into a page.
-fn field(asked: &Asked, value: &str, refusal: Option<&Refusal>) -> Field {
+fn field(asked: &Asked, value: &str, refusal: &Refusal) -> Field {
     let name = field_name(&asked.name);
-    let wrong = refusal.and_then(|refusal| refusal.of(&name));
+    let wrong = refusal.of(&name);
     let field = match asked.secret {
         true => Field::password(&name, &asked.label, "new-password"),
         false => Field::text(&name, &asked.label)
@@ -229,13 +229,6 @@ fn values(
             (!value.is_empty()).then(|| (field.name.clone(), value.to_owned().into()))
         })
         .collect()
-}
-
-fn with_errors(form: ui::Form, refusal: Option<&Refusal>) -> Markup {
-    match refusal {
-        Some(refusal) => form.errors(refusal.all()).render(),
-        None => form.render(),
-    }
 }
 
 fn known<'a>(connect: &'a Connect, provider: &str) -> Result<&'a Provider> {

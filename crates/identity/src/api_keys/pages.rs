@@ -16,6 +16,7 @@ use kernel::{
     id::ApiKeyId,
     page::PageQuery,
     permission::{ApiKeysRead, ApiKeysWrite, Permission},
+    refusal::Refusal,
 };
 use time::{Duration, OffsetDateTime};
 use ui::{Flash, Page, SeeOther, Tone};
@@ -85,7 +86,7 @@ async fn new(access: Access<ApiKeysWrite>) -> Result<Page> {
         &roles,
         |name| access.may_give(name),
         &blank,
-        None,
+        &Refusal::default(),
     );
     Ok(Page::new("New API key", body))
 }
@@ -113,7 +114,7 @@ async fn create(access: Access<ApiKeysWrite>, Form(form): Form<Fields>) -> Resul
                 &roles,
                 |name| access.may_give(name),
                 &form,
-                Some(&refusal),
+                &refusal,
             );
             Ok(Page::new("New API key", body).status(refusal.status()))
         }
@@ -174,7 +175,7 @@ async fn ask_rotate(
     Path((_, key)): Path<(String, ApiKeyId)>,
 ) -> Result<Page> {
     let view = api_keys::find(&access, key).await?;
-    let body = views::rotate(access.tenant(), &view, None);
+    let body = views::rotate(access.tenant(), &view, &Refusal::default());
     Ok(Page::new("Rotate an API key", body))
 }
 
@@ -200,7 +201,7 @@ async fn rotate(
         Err(error) => {
             let refusal = error.refusal()?;
             let view = api_keys::find(&access, key).await?;
-            let body = views::rotate(access.tenant(), &view, Some(&refusal));
+            let body = views::rotate(access.tenant(), &view, &refusal);
             Ok(Page::new("Rotate an API key", body).status(refusal.status()))
         }
     }
@@ -229,7 +230,7 @@ async fn revoke(
 
 async fn show_prefix(access: Access<ApiKeysWrite>) -> Result<Page> {
     let current = prefix::show(&access).await?;
-    let body = views::prefix(access.tenant(), &current.prefix, None);
+    let body = views::prefix(access.tenant(), &current.prefix, &Refusal::default());
     Ok(Page::new("Prefix of API keys", body))
 }
 
@@ -243,7 +244,7 @@ async fn set_prefix(access: Access<ApiKeysWrite>, Form(form): Form<Fields>) -> S
         }
         Err(error) => {
             let refusal = error.refusal()?;
-            let body = views::prefix(access.tenant(), form.get("prefix"), Some(&refusal));
+            let body = views::prefix(access.tenant(), form.get("prefix"), &refusal);
             Ok(Err(
                 Page::new("Prefix of API keys", body).status(refusal.status())
             ))

@@ -48,7 +48,7 @@ async fn show(access: Access<SettingsRead>) -> Result<Page> {
     let body = match access.may_give(SettingsWrite::NAME) {
         true => {
             let entered = Entered::of(version.version, branding);
-            form_view(access.tenant(), branding, &entered, None)
+            form_view(access.tenant(), branding, &entered, &Refusal::default())
         }
         false => facts_view(access.tenant(), branding),
     };
@@ -144,13 +144,8 @@ impl Entered {
     }
 }
 
-fn form_view(
-    tenant: &Tenant,
-    branding: &Branding,
-    entered: &Entered,
-    refusal: Option<&Refusal>,
-) -> Markup {
-    let wrong = |field: &str| refusal.and_then(|refusal| refusal.of(field));
+fn form_view(tenant: &Tenant, branding: &Branding, entered: &Entered, refusal: &Refusal) -> Markup {
+    let wrong = |field: &str| refusal.of(field);
     let colour = match entered.colour.as_str() {
         // What the browser's field shows where nothing was chosen.
         "" => "#2f5bd8",
@@ -176,10 +171,7 @@ fn form_view(
     let form = ui::Form::post(tenant.href(HERE), body, buttons)
         .hidden("version", &entered.version)
         .multipart();
-    let form = match refusal {
-        Some(refusal) => form.errors(refusal.all()),
-        None => form,
-    };
+    let form = form.errors(refusal.all());
     html! {
         (heading())
         div.narrow.stack {
@@ -208,7 +200,7 @@ async fn save(
             // Saving again, having read what is wrong, is meant for what holds now.
             entered.version = now.version.to_string();
             let branding = &now.configuration.branding;
-            let body = form_view(access.tenant(), branding, &entered, Some(&refusal));
+            let body = form_view(access.tenant(), branding, &entered, &refusal);
             Ok(Err(Page::new("Branding", body).status(refusal.status())))
         }
     }

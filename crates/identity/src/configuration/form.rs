@@ -117,8 +117,8 @@ fn value(kind: &Kind, entered: &str) -> std::result::Result<Value, String> {
 }
 
 /// The field of a setting.
-pub fn field(setting: &Setting, values: &Values, refusal: Option<&Refusal>) -> Markup {
-    let wrong = refusal.and_then(|refusal| refusal.of(setting.key));
+pub fn field(setting: &Setting, values: &Values, refusal: &Refusal) -> Markup {
+    let wrong = refusal.of(setting.key);
     let entered = values.get(setting);
     match &setting.kind {
         Kind::Number { least, most, unit } => {

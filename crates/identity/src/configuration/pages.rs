@@ -63,7 +63,13 @@ async fn show(access: Access<SettingsRead>) -> Result<Page> {
     let body = match access.may_give(SettingsWrite::NAME) {
         true => {
             let values = Values::of(&version.configuration)?;
-            form_view(access.tenant(), version.version, &values, None)
+            form_view(
+                access.tenant(),
+                version.version,
+                &values,
+                &Refusal::default(),
+                None,
+            )
         }
         false => facts_view(access.tenant(), &version)?,
     };
@@ -87,22 +93,16 @@ fn facts_view(tenant: &Tenant, version: &Version) -> Result<Markup> {
     })
 }
 
-/// What stands in the way of what was sent.
-struct Obstacle<'a> {
-    refusal: &'a Refusal,
-    /// What somebody else changed since the form was opened, and who.
-    meanwhile: Option<(String, Vec<Change>)>,
-}
+/// What somebody else changed since the form was opened, and who.
+type Meanwhile = (String, Vec<Change>);
 
 fn form_view(
     tenant: &Tenant,
     version: i64,
     values: &Values,
-    obstacle: Option<&Obstacle<'_>>,
+    refusal: &Refusal,
+    meanwhile: Option<&Meanwhile>,
 ) -> Markup {
-    let refusal = obstacle
-        .filter(|obstacle| obstacle.meanwhile.is_none())
-        .map(|obstacle| obstacle.refusal);
     let body = html! {
         @for section in form::sections() {
             (Card::new(html! {
@@ -117,14 +117,11 @@ fn form_view(
     };
     let form =
         ui::Form::post(tenant.href(SETTINGS), body, buttons).hidden("version", version.to_string());
-    let form = match refusal {
-        Some(refusal) => form.errors(refusal.all()),
-        None => form,
-    };
+    let form = form.errors(refusal.all());
     html! {
         (heading(tenant, SETTINGS))
         div.stack {
-            @if let Some((author, changes)) = obstacle.and_then(|obstacle| obstacle.meanwhile.as_ref()) {
+            @if let Some((author, changes)) = meanwhile {
                 (Notice::new(Tone::Warning, format!("{author} changed the settings while you did"))
                     .body(html! {
                         (form::changes(changes))
@@ -158,17 +155,15 @@ async fn save(
                 Some(ConflictCode::ChangedMeanwhile) => Some(since(&access, seen, &now).await?),
                 _ => None,
             };
-            let version = if meanwhile.is_some() {
-                now.version
-            } else {
-                seen
+            let status = refusal.status();
+            // What the other one changed is told instead of the conflict's own words.
+            let (version, told) = match &meanwhile {
+                Some(_) => (now.version, Refusal::default()),
+                None => (seen, refusal),
             };
-            let obstacle = Obstacle {
-                refusal: &refusal,
-                meanwhile,
-            };
-            let body = form_view(access.tenant(), version, &values, Some(&obstacle));
-            Ok(Err(Page::new("Settings", body).status(refusal.status())))
+            let tenant = access.tenant();
+            let body = form_view(tenant, version, &values, &told, meanwhile.as_ref());
+            Ok(Err(Page::new("Settings", body).status(status)))
         }
     }
 }
@@ -381,7 +376,13 @@ mod tests {
     #[test]
     fn the_form_of_the_defaults() {
         let values = Values::of(&Configuration::default()).expect("values");
-        insta::assert_snapshot!(lines(form_view(&tenant(), 0, &values, None)));
+        insta::assert_snapshot!(lines(form_view(
+            &tenant(),
+            0,
+            &values,
+            &Refusal::default(),
+            None
+        )));
     }
 
     #[test]
@@ -391,17 +392,16 @@ mod tests {
         let mut mine = Configuration::default();
         mine.features.media = false;
         mine.limits.messages_per_minute = 700;
-        let conflict = Error::Conflict {
-            code: ConflictCode::ChangedMeanwhile,
-            detail: "changed".to_owned(),
-        };
         let changes = Configuration::default().changes_to(&theirs);
-        let obstacle = Obstacle {
-            refusal: &conflict.refusal().expect("a refusal"),
-            meanwhile: Some(("Ada".to_owned(), changes.expect("changes"))),
-        };
+        let meanwhile = ("Ada".to_owned(), changes.expect("changes"));
         let values = Values::of(&mine).expect("values");
-        let html = lines(form_view(&tenant(), 4, &values, Some(&obstacle)));
+        let html = lines(form_view(
+            &tenant(),
+            4,
+            &values,
+            &Refusal::default(),
+            Some(&meanwhile),
+        ));
         for told in [
             "Ada changed the settings",
             "600 messages → <b>5 messages</b>",

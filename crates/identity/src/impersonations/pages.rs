@@ -17,6 +17,7 @@ use kernel::{
     extract::{Form, Path},
     page,
     permission::{ImpersonationsRead, Permission, TenantsImpersonate, TenantsImpersonateWrite},
+    refusal::Refusal,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -28,7 +29,7 @@ use ui::{
 
 use super::ImpersonationView;
 use crate::{
-    console::{Refusal, address, all_wrong, page_of, status_of, wrong},
+    console::{address, page_of},
     tenants::{locate, pages::page_of_tenant},
 };
 
@@ -63,7 +64,7 @@ async fn ask(operator: Operator<TenantsImpersonate>, Path(tenant): Path<String>)
         mode: "read".to_owned(),
     };
     let may_write = operator.may(TenantsImpersonateWrite::NAME);
-    Ok(ask_page(&tenant, &input, may_write, None))
+    Ok(ask_page(&tenant, &input, may_write, &Refusal::default()))
 }
 
 async fn begin(
@@ -81,22 +82,22 @@ async fn begin(
     match operator.impersonate(&tenant, terms).await {
         Ok(_) => Ok(SeeOther::new(format!("/app/{}", tenant.slug)).into_response()),
         Err(error) => {
-            let refusal = Refusal::of(error)?;
+            let refusal = error.refusal()?;
             let may_write = operator.may(TenantsImpersonateWrite::NAME);
-            Ok(ask_page(&tenant, &input, may_write, Some(&refusal)).into_response())
+            Ok(ask_page(&tenant, &input, may_write, &refusal).into_response())
         }
     }
 }
 
-fn ask_page(tenant: &Tenant, input: &Input, may_write: bool, refusal: Option<&Refusal>) -> Page {
+fn ask_page(tenant: &Tenant, input: &Input, may_write: bool, refusal: &Refusal) -> Page {
     let home = page_of_tenant(&tenant.slug);
     let body = html! {
         (Notice::new(Tone::Info, "The tenant reads about it")
             .body(html! { "Your name, the reason, the times and whether you could change things stand in its record and in both audit logs." }))
         (Field::long("reason", "Reason", 2).value(&input.reason).max_length(1000).autofocus()
-            .hint("As in: Ticket 4711, replies arrive twice.").error(wrong(refusal, "reason")))
+            .hint("As in: Ticket 4711, replies arrive twice.").error(refusal.of("reason")))
         (Field::select("minutes", "For how long", MINUTES.map(|minutes| (minutes.to_string(), format!("{minutes} minutes"))))
-            .value(&input.minutes).error(wrong(refusal, "minutes")))
+            .value(&input.minutes).error(refusal.of("minutes")))
         @if may_write {
             (Radios::new("mode", "What you may do").value(&input.mode)
                 .explained("read", "Look", "Everything that changes something is refused.")
@@ -107,8 +108,7 @@ fn ask_page(tenant: &Tenant, input: &Input, may_write: bool, refusal: Option<&Re
         (Button::primary("Look from within"))
         (Button::secondary("Cancel").to(&home))
     };
-    let form =
-        ui::Form::post(format!("{home}/impersonate"), body, buttons).errors(all_wrong(refusal));
+    let form = ui::Form::post(format!("{home}/impersonate"), body, buttons).errors(refusal.all());
     let title = format!("Look at {} from within", tenant.slug);
     let view = html! {
         div.narrow {
@@ -116,7 +116,7 @@ fn ask_page(tenant: &Tenant, input: &Input, may_write: bool, refusal: Option<&Re
             (Card::new(html! { (form) }))
         }
     };
-    Page::new(title, view).status(status_of(refusal))
+    Page::new(title, view).status(refusal.status())
 }
 
 async fn end(operator: Operator<TenantsImpersonate>) -> Result<SeeOther> {

@@ -149,17 +149,12 @@ async fn new(access: Access<MembersWrite>) -> Result<Page> {
     };
     Ok(Page::new(
         "Invite",
-        form(access.tenant(), &roles, &blank, None),
+        form(access.tenant(), &roles, &blank, &Refusal::default()),
     ))
 }
 
-fn form(
-    tenant: &Tenant,
-    roles: &[String],
-    entered: &NewInvitation,
-    refusal: Option<&Refusal>,
-) -> Markup {
-    let wrong = |field: &str| refusal.and_then(|refusal| refusal.of(field));
+fn form(tenant: &Tenant, roles: &[String], entered: &NewInvitation, refusal: &Refusal) -> Markup {
+    let wrong = |field: &str| refusal.of(field);
     let options = roles.iter().map(|role| (role.clone(), role.clone()));
     let body = html! {
         (Field::email("email", "E-mail").value(&entered.email).error(wrong("email"))
@@ -172,10 +167,7 @@ fn form(
         (Button::secondary("Cancel").to(tenant.href(LIST)))
     };
     let form = ui::Form::post(tenant.href(LIST), body, buttons);
-    let form = match refusal {
-        Some(refusal) => form.errors(refusal.all()),
-        None => form,
-    };
+    let form = form.errors(refusal.all());
     html! {
         div.narrow {
             (PageHeader::new("Invite somebody").crumb("Team", tenant.href("/team")))
@@ -199,7 +191,7 @@ async fn create(
         Err(error) => {
             let refusal = error.refusal()?.about("email");
             let roles = roles::givable(&access).await?;
-            let body = form(access.tenant(), &roles, &entered, Some(&refusal));
+            let body = form(access.tenant(), &roles, &entered, &refusal);
             Ok(Err(Page::new("Invite", body).status(refusal.status())))
         }
     }

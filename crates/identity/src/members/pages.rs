@@ -125,13 +125,13 @@ async fn show(
     access: Access<MembersRead>,
     Path((_, member)): Path<(String, UserId)>,
 ) -> Result<Page> {
-    member_page(&access, member, None).await
+    member_page(&access, member, &Refusal::default()).await
 }
 
 async fn member_page<P: Permission>(
     access: &Access<P>,
     member: UserId,
-    refusal: Option<&Refusal>,
+    refusal: &Refusal,
 ) -> Result<Page> {
     let found = members::find(access, member).await?;
     let names = Names::of(access, [found.member.created_by.as_str()]).await?;
@@ -150,10 +150,7 @@ async fn member_page<P: Permission>(
         now: OffsetDateTime::now_utc(),
     };
     let page = Page::new(&found.member.name, view(&data));
-    Ok(match refusal {
-        Some(refusal) => page.status(refusal.status()),
-        None => page,
-    })
+    Ok(page.status(refusal.status()))
 }
 
 /// What the page of a member is made of.
@@ -165,7 +162,7 @@ struct MemberPage<'a> {
     may_change: bool,
     /// Those that the reader may give.
     roles: &'a [String],
-    refusal: Option<&'a Refusal>,
+    refusal: &'a Refusal,
     now: OffsetDateTime,
 }
 
@@ -239,16 +236,13 @@ fn role_form(data: &MemberPage<'_>, here: &str) -> Markup {
     let options = data.roles.iter().map(|role| (role.clone(), role.clone()));
     let field = Field::select("role", "Role", options)
         .value(&data.found.member.role)
-        .error(data.refusal.and_then(|refusal| refusal.of("role")));
+        .error(data.refusal.of("role"));
     let form = ui::Form::post(
         here,
         field.render(),
         Button::primary("Change role").render(),
     );
-    match data.refusal {
-        Some(refusal) => form.errors(refusal.all()).render(),
-        None => form.render(),
-    }
+    form.errors(data.refusal.all()).render()
 }
 
 #[derive(Debug, Deserialize)]
@@ -269,7 +263,7 @@ async fn set_role(
         }
         Err(error) => {
             let refusal = error.refusal()?;
-            member_page(&access, member, Some(&refusal)).await.map(Err)
+            member_page(&access, member, &refusal).await.map(Err)
         }
     }
 }
@@ -308,7 +302,7 @@ async fn remove(
         }
         Err(error) => {
             let refusal = error.refusal()?;
-            member_page(&access, member, Some(&refusal)).await.map(Err)
+            member_page(&access, member, &refusal).await.map(Err)
         }
     }
 }
@@ -431,7 +425,7 @@ mod tests {
             is_oneself: false,
             may_change: true,
             roles: &roles,
-            refusal: None,
+            refusal: &Refusal::default(),
             now: datetime!(2026-03-14 12:00 UTC),
         };
         view(&data).into_string().replace("><", ">\n<")

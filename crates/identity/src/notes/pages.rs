@@ -12,6 +12,7 @@ use kernel::{
     extract::{Form, Path},
     id::TenantNoteId,
     permission::NotesWrite,
+    refusal::Refusal,
 };
 use maud::{Markup, Render, html};
 use time::OffsetDateTime;
@@ -20,10 +21,7 @@ use ui::{
 };
 
 use super::{NoteBody, NoteView};
-use crate::{
-    console::{Refusal, all_wrong, status_of, wrong},
-    tenants::{TenantDetail, pages::page_of_tenant},
-};
+use crate::tenants::{TenantDetail, pages::page_of_tenant};
 
 pub fn pages<S>() -> Router<S>
 where
@@ -113,7 +111,7 @@ async fn edit(
     let body = NoteBody {
         body: note_now.body,
     };
-    Ok(edit_page(&tenant, note, &body, None))
+    Ok(edit_page(&tenant, note, &body, &Refusal::default()))
 }
 
 async fn change(
@@ -125,30 +123,28 @@ async fn change(
         Ok(_) => Ok(SeeOther::new(page_of_tenant(&tenant))
             .flash(Flash::new(Tone::Success, "The note was changed."))
             .into_response()),
-        Err(error) => {
-            Ok(edit_page(&tenant, note, &body, Some(&Refusal::of(error)?)).into_response())
-        }
+        Err(error) => Ok(edit_page(&tenant, note, &body, &error.refusal()?).into_response()),
     }
 }
 
-fn edit_page(tenant: &str, note: TenantNoteId, body: &NoteBody, refusal: Option<&Refusal>) -> Page {
+fn edit_page(tenant: &str, note: TenantNoteId, body: &NoteBody, refusal: &Refusal) -> Page {
     let home = page_of_tenant(tenant);
     let form = ui::Form::post(
         format!("{home}/notes/{note}/edit"),
         html! {
             (Field::long("body", "Note", 6).value(&body.body).max_length(4000).autofocus()
-                .error(wrong(refusal, "body")))
+                .error(refusal.of("body")))
         },
         html! { (Button::primary("Save")) (Button::secondary("Cancel").to(&home)) },
     )
-    .errors(all_wrong(refusal));
+    .errors(refusal.all());
     let view = html! {
         div.narrow {
             (PageHeader::new("Edit note").crumb("Tenants", "/admin/tenants").crumb(tenant, &home))
             (Card::new(html! { (form) }))
         }
     };
-    Page::new("Edit note", view).status(status_of(refusal))
+    Page::new("Edit note", view).status(refusal.status())
 }
 
 async fn ask_delete(

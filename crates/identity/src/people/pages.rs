@@ -14,17 +14,18 @@ mod security;
 mod sign_in;
 mod sign_up;
 mod verify;
-mod wrong;
 
 use axum::{
     Router,
     extract::{FromRef, FromRequestParts},
-    http::{header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use kernel::{
     Db, Error, Result,
     access::{Person, Web},
+    error::ConflictCode,
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, html};
@@ -41,8 +42,10 @@ use crate::oidc::Oidc;
 
 /// Where people go who came from nowhere.
 const HOME: &str = "/app";
-const SIGN_IN: &str = "/sign-in";
-pub(crate) const SECOND_FACTOR: &str = "/sign-in/second-factor";
+/// Where people sign in.
+pub const SIGN_IN: &str = "/sign-in";
+/// Where they show their second factor.
+pub const SECOND_FACTOR: &str = "/sign-in/second-factor";
 const SECURITY: &str = "/account/security";
 const CONFIRM: &str = "/account/confirm";
 
@@ -94,7 +97,7 @@ struct Link {
 const NEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_');
 
 /// A page that leads on to another when it is done.
-pub(crate) fn with_next(page: &str, next: &str) -> String {
+pub fn with_next(page: &str, next: &str) -> String {
     format!("{page}?next={}", utf8_percent_encode(next, NEXT))
 }
 
@@ -120,6 +123,25 @@ fn spent(remedy: Markup) -> Page {
         },
     )
     .status(axum::http::StatusCode::GONE)
+}
+
+/// A refused form's page, drawn again.
+fn drawn_again(refusal: &Refusal, page: Page) -> Response {
+    let mut response = page.status(refusal.status()).into_response();
+    if let Some(seconds) = refusal.retry_after() {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// What was wrong with a form that names a new tenant: a slug that is taken is the slug's fault.
+fn naming_refused(error: Error) -> Result<Refusal> {
+    let refusal = error.refusal()?;
+    Ok(match refusal.conflict() {
+        Some(ConflictCode::SlugTaken) => refusal.about("slug"),
+        _ => refusal,
+    })
 }
 
 /// An answer after which the browser is signed in, and no sign-in waits.

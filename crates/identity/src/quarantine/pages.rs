@@ -1,7 +1,9 @@
 //! `/admin/quarantine`.
 
 use axum::{Router, extract::FromRef, http::Uri, routing::get};
-use kernel::{Db, Operator, Result, access::OperatorToken, page, permission::QueueRead};
+use kernel::{
+    Db, Operator, Result, access::OperatorToken, page, permission::QueueRead, refusal::sentence,
+};
 use maud::{Markup, html};
 use time::OffsetDateTime;
 use ui::{
@@ -9,7 +11,7 @@ use ui::{
 };
 
 use super::QuarantinedView;
-use crate::console::{address, page_of, sentence};
+use crate::console::{address, page_of};
 
 pub fn pages<S>() -> Router<S>
 where

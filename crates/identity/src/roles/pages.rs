@@ -112,8 +112,8 @@ struct Entered<'a> {
     permissions: Vec<&'a str>,
 }
 
-fn fields(entered: &Entered<'_>, may: impl Fn(&str) -> bool, refusal: Option<&Refusal>) -> Markup {
-    let wrong = |field: &str| refusal.and_then(|refusal| refusal.of(field));
+fn fields(entered: &Entered<'_>, may: impl Fn(&str) -> bool, refusal: &Refusal) -> Markup {
+    let wrong = |field: &str| refusal.of(field);
     html! {
         (Field::long("description", "What it is for", 2).optional().value(entered.description)
             .max_length(1000).error(wrong("description")))
@@ -131,29 +131,18 @@ fn fields(entered: &Entered<'_>, may: impl Fn(&str) -> bool, refusal: Option<&Re
     }
 }
 
-fn with_errors(form: ui::Form, refusal: Option<&Refusal>) -> Markup {
-    match refusal {
-        Some(refusal) => form.errors(refusal.all()).render(),
-        None => form.render(),
-    }
-}
-
 async fn new(access: Access<RolesWrite>) -> Page {
     let blank = Entered {
         name: "",
         description: "",
         permissions: Vec::new(),
     };
-    Page::new("New role", new_view(&access, &blank, None))
+    Page::new("New role", new_view(&access, &blank, &Refusal::default()))
 }
 
-fn new_view(
-    access: &Access<RolesWrite>,
-    entered: &Entered<'_>,
-    refusal: Option<&Refusal>,
-) -> Markup {
+fn new_view(access: &Access<RolesWrite>, entered: &Entered<'_>, refusal: &Refusal) -> Markup {
     let tenant = access.tenant();
-    let wrong = refusal.and_then(|refusal| refusal.of("name"));
+    let wrong = refusal.of("name");
     let body = html! {
         (Field::text("name", "Name").value(entered.name).max_length(63).error(wrong).autofocus()
             .hint("Small letters, digits, - and _. It cannot be changed later."))
@@ -166,7 +155,7 @@ fn new_view(
     html! {
         div.narrow {
             (PageHeader::new("New role").crumb("Roles", tenant.href("/roles")))
-            (Card::new(with_errors(form, refusal)))
+            (Card::new(form.errors(refusal.all()).render()))
         }
     }
 }
@@ -193,7 +182,7 @@ async fn create(
                 description: form.get("description"),
                 permissions: form.all("permissions").collect(),
             };
-            let body = new_view(&access, &entered, Some(&refusal));
+            let body = new_view(&access, &entered, &refusal);
             Ok(Err(Page::new("New role", body).status(refusal.status())))
         }
     }
@@ -206,7 +195,7 @@ async fn show(access: Access<RolesRead>, Path((_, name)): Path<(String, String)>
         description: &role.description,
         permissions: role.permissions.iter().map(String::as_str).collect(),
     };
-    let body = role_view(&access, &role, &entered, None);
+    let body = role_view(&access, &role, &entered, &Refusal::default());
     Ok(Page::new(&role.name, body))
 }
 
@@ -222,7 +211,7 @@ fn role_view<P: Permission>(
     access: &Access<P>,
     role: &RoleView,
     entered: &Entered<'_>,
-    refusal: Option<&Refusal>,
+    refusal: &Refusal,
 ) -> Markup {
     let tenant = access.tenant();
     let here = tenant.href(&format!("/roles/{}", role.name));
@@ -251,7 +240,7 @@ fn role_view<P: Permission>(
                             (Button::primary("Save changes"))
                             (Button::secondary("Cancel").to(tenant.href("/roles")))
                         };
-                        (Card::new(with_errors(ui::Form::post(&here, fields, buttons), refusal)))
+                        (Card::new(ui::Form::post(&here, fields, buttons).errors(refusal.all()).render()))
                         (Card::new(html! {
                             div.actions { (Button::danger("Delete the role").to(format!("{here}/delete"))) }
                         }).title("Delete").about("Only a role that nobody has, and nobody is invited to, can go."))
@@ -299,7 +288,7 @@ async fn replace(
                 description: form.get("description"),
                 permissions: form.all("permissions").collect(),
             };
-            let body = role_view(&access, &role, &entered, Some(&refusal));
+            let body = role_view(&access, &role, &entered, &refusal);
             Ok(Err(Page::new(&role.name, body).status(refusal.status())))
         }
     }
@@ -312,16 +301,16 @@ async fn ask_delete(
     let role = own_role(&access, &name).await?;
     Ok(Page::new(
         "Delete a role",
-        question(access.tenant(), &role.name, None),
+        question(access.tenant(), &role.name, &Refusal::default()),
     ))
 }
 
-fn question(tenant: &Tenant, name: &str, refusal: Option<&Refusal>) -> Markup {
+fn question(tenant: &Tenant, name: &str, refusal: &Refusal) -> Markup {
     let here = tenant.href(&format!("/roles/{name}"));
     let confirm = Confirm::new(
         format!("Delete the role {name}?"),
         html! {
-            @for (_, sentence) in refusal.iter().flat_map(|refusal| refusal.all()) {
+            @for (_, sentence) in refusal.all() {
                 (Notice::new(Tone::Danger, sentence).body(html! {
                     "Give those members another role, or revoke the invitations, first. "
                     a href=(tenant.href("/team")) { "Team" }
@@ -348,7 +337,7 @@ async fn delete(
         }
         Err(error) => {
             let refusal = error.refusal()?;
-            let body = question(access.tenant(), &name, Some(&refusal));
+            let body = question(access.tenant(), &name, &refusal);
             Ok(Err(
                 Page::new("Delete a role", body).status(refusal.status())
             ))

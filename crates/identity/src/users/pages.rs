@@ -24,7 +24,7 @@ use ui::{
 
 use super::{PlatformRole, UserChanges, UserDetail, UserFilter, UserStatus, UserView};
 use crate::{
-    console::{Refusal, address, number, page_of},
+    console::{address, number, page_of},
     people::People,
 };
 
@@ -266,9 +266,9 @@ fn after(outcome: Result<UserView>, user: UserId, done: &str) -> Result<Response
     let flash = match outcome {
         Ok(_) => Flash::new(Tone::Success, done),
         Err(error) => {
-            let refusal = Refusal::of(error)?;
-            let words = refusal.errors.into_iter().map(|(_, sentence)| sentence);
-            Flash::new(Tone::Danger, words.collect::<Vec<_>>().join(" "))
+            let refusal = error.refusal()?;
+            let sentences: Vec<String> = refusal.all().map(|(_, sentence)| sentence).collect();
+            Flash::new(Tone::Danger, sentences.join(". "))
         }
     };
     Ok(SeeOther::new(page_of_user(user))

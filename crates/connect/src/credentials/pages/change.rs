@@ -9,10 +9,10 @@ use kernel::{
     permission::CredentialsWrite,
     refusal::Refusal,
 };
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 use ui::{Button, Card, Confirm, Field, Flash, Page, PageHeader, SeeOther, Tone};
 
-use super::{LIST, field, field_name, known, provider_name, values, with_errors};
+use super::{LIST, field, field_name, known, provider_name, values};
 use crate::{
     Connect,
     catalogue::Provider,
@@ -35,7 +35,13 @@ pub async fn show(
 ) -> Result<Page> {
     let credential = connect.credential_view(&access, id).await?;
     let provider = known(&connect, &credential.provider)?;
-    let body = form(access.tenant(), provider, &credential, None, None);
+    let body = form(
+        access.tenant(),
+        provider,
+        &credential,
+        None,
+        &Refusal::default(),
+    );
     Ok(Page::new("Replace values", body))
 }
 
@@ -44,7 +50,7 @@ pub(super) fn form(
     provider: &Provider,
     credential: &CredentialView,
     entered: Option<&Fields>,
-    refusal: Option<&Refusal>,
+    refusal: &Refusal,
 ) -> Markup {
     let here = tenant.href(&format!("{LIST}/{}", credential.id));
     let shown = |name: &str| match entered {
@@ -67,16 +73,13 @@ pub(super) fn form(
     let buttons = html! {
         (Button::primary("Replace")) (Button::secondary("Cancel").to(&here))
     };
-    let form = with_errors(
-        ui::Form::post(format!("{here}/replace"), body, buttons),
-        refusal,
-    );
+    let form = ui::Form::post(format!("{here}/replace"), body, buttons).errors(refusal.all());
     html! {
         div.narrow {
             (PageHeader::new("Replace values").crumb("Credentials", tenant.href(LIST))
                 .crumb(format!("{} – {}", provider.name, credential.name), &here)
                 .about(html! { "What is left empty or as it is stays as it is." }))
-            (Card::new(form))
+            (Card::new(form.render()))
         }
     }
 }
@@ -112,7 +115,7 @@ pub async fn replace(
                 provider,
                 &credential,
                 Some(&entered),
-                Some(&refusal),
+                &refusal,
             );
             let page = Page::new("Replace values", body);
             Ok(Err(page.status(refusal.status())))

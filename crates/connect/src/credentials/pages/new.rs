@@ -14,7 +14,7 @@ use ui::{
     Button, Card, Column, Copyable, Facts, Field, Flash, Page, PageHeader, SeeOther, Table, Tone,
 };
 
-use super::{LIST, field, field_name, known, values, with_errors};
+use super::{LIST, field, field_name, known, values};
 use crate::{
     Connect,
     catalogue::{Catalogue, Provider},
@@ -66,7 +66,7 @@ pub async fn show(
         hook_url: connect.hook_url(&access.tenant().slug, &provider.id),
         entered: &Fields::default(),
         proposal: proposal()?,
-        refusal: None,
+        refusal: &Refusal::default(),
     };
     Ok(Page::new(
         format!("Connect {}", provider.name),
@@ -100,7 +100,7 @@ pub async fn create(
                 hook_url: connect.hook_url(&access.tenant().slug, &provider.id),
                 entered: &entered,
                 proposal: proposal()?,
-                refusal: Some(&refusal),
+                refusal: &refusal,
             };
             let page = Page::new(format!("Connect {}", provider.name), form.render());
             Ok(Err(page.status(refusal.status())))
@@ -128,7 +128,7 @@ pub(super) struct NewForm<'a> {
     /// A fresh token for the field that proves the webhook URL to the provider: anything long and
     /// random will do, if it is the same on both sides.
     pub proposal: String,
-    pub refusal: Option<&'a Refusal>,
+    pub refusal: &'a Refusal,
 }
 
 impl NewForm<'_> {
@@ -146,7 +146,7 @@ impl NewForm<'_> {
 impl Render for NewForm<'_> {
     fn render(&self) -> Markup {
         let (tenant, provider) = (self.tenant, self.provider);
-        let wrong = |name: &str| self.refusal.and_then(|refusal| refusal.of(name));
+        let wrong = |name: &str| self.refusal.of(name);
         let name = match self.entered.get("name") {
             "" => "default",
             name => name,
@@ -171,14 +171,14 @@ impl Render for NewForm<'_> {
             (Button::primary("Connect")) (Button::secondary("Cancel").to(tenant.href(LIST)))
         };
         let here = tenant.href(&format!("{LIST}/new/{}", provider.id));
-        let form = with_errors(ui::Form::post(here, body, buttons), self.refusal);
+        let form = ui::Form::post(here, body, buttons).errors(self.refusal.all());
         html! {
             (PageHeader::new(format!("Connect {}", provider.name))
                 .crumb("Credentials", tenant.href(LIST))
                 .crumb("Connect an account", tenant.href(&format!("{LIST}/new")))
                 .about(html! { "Secrets are encrypted with a key of your own account's and never shown again." }))
             div.columns {
-                (Card::new(form).title("Your account there"))
+                (Card::new(form.render()).title("Your account there"))
                 div.stack { (self.at_the_provider()) }
             }
         }

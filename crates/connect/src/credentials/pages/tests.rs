@@ -110,7 +110,7 @@ fn what_a_provider_asks_for_becomes_a_form() {
         hook_url: "https://hooks.example.com/hooks/acme/whatsapp".to_owned(),
         entered: &Fields::default(),
         proposal: "0123456789abcdef".to_owned(),
-        refusal: None,
+        refusal: &Refusal::default(),
     };
     insta::assert_snapshot!(lines(form.render()));
 }
@@ -134,7 +134,7 @@ fn a_refused_form_keeps_what_is_no_secret() {
         hook_url: String::new(),
         entered: &entered,
         proposal: "0123456789abcdef".to_owned(),
-        refusal: Some(&error.refusal().expect("a refusal")),
+        refusal: &error.refusal().expect("a refusal"),
     };
     let html = lines(form.render());
     assert!(html.contains("value=\"second\"") && html.contains("value=\"not digits\""));
@@ -146,7 +146,13 @@ fn a_refused_form_keeps_what_is_no_secret() {
 fn replacing_shows_no_secret_and_asks_for_none() {
     let catalogue = Catalogue::builtin();
     let provider = catalogue.get("whatsapp").expect("in the catalogue");
-    let html = lines(change::form(&tenant(), provider, &credential(), None, None));
+    let html = lines(change::form(
+        &tenant(),
+        provider,
+        &credential(),
+        None,
+        &Refusal::default(),
+    ));
     assert!(html.contains("value=\"123456789\""), "{html}");
     assert!(!html.contains("a1b2"), "{html}");
     // The choice of the grace is the only field that must be made.

@@ -40,7 +40,7 @@ pub async fn show(
         key: Uuid::new_v4().simple().to_string(),
     };
     let at = ui::Query::new(uri.path(), uri.query().unwrap_or_default());
-    page(&access, id, &at, &query, &draft, None).await
+    page(&access, id, &at, &query, &draft, &Refusal::default()).await
 }
 
 async fn page(
@@ -49,7 +49,7 @@ async fn page(
     at: &ui::Query,
     query: &PageQuery,
     draft: &Draft,
-    refusal: Option<&Refusal>,
+    refusal: &Refusal,
 ) -> Result<Page> {
     let conversation = conversations::find(access, id).await?;
     let messages = conversations::messages(access, id, query).await?;
@@ -63,10 +63,7 @@ async fn page(
         now: OffsetDateTime::now_utc(),
     };
     let page = Page::new(contact_name(&conversation), view.render());
-    Ok(match refusal {
-        Some(refusal) => page.status(refusal.status()),
-        None => page,
-    })
+    Ok(page.status(refusal.status()))
 }
 
 /// An answer that is being written. Its key is made with the form, so that a form that is sent twice
@@ -98,16 +95,9 @@ pub async fn reply(
         .also::<ConversationsRead>()
         .ok_or(kernel::Error::Forbidden(ConversationsRead::NAME))?;
     let at = ui::Query::new(uri.path(), "");
-    page(
-        &reading,
-        id,
-        &at,
-        &PageQuery::default(),
-        &draft,
-        Some(&error),
-    )
-    .await
-    .map(Err)
+    page(&reading, id, &at, &PageQuery::default(), &draft, &error)
+        .await
+        .map(Err)
 }
 
 /// What the page is made of.
@@ -119,7 +109,7 @@ pub(super) struct Detail<'a> {
     pub messages: &'a Rows<Message>,
     /// What was written so far, where the reader may answer.
     pub draft: Option<&'a Draft>,
-    pub refusal: Option<&'a Refusal>,
+    pub refusal: &'a Refusal,
     pub now: OffsetDateTime,
 }
 
@@ -209,7 +199,7 @@ impl Detail<'_> {
     }
 
     fn answer(&self, draft: &Draft) -> Markup {
-        let wrong = self.refusal.and_then(|refusal| refusal.of("text"));
+        let wrong = self.refusal.of("text");
         let longest = self.conversation.channel.max_text();
         let field = Field::long("text", "Message", 3)
             .value(&draft.text)

@@ -3,6 +3,7 @@
 use kernel::{
     db::TenantStatus,
     id::{CellId, TenantId},
+    refusal::Refusal,
 };
 use sqlx::types::Json;
 use time::macros::datetime;
@@ -127,7 +128,7 @@ fn messages_stand_in_the_order_they_were_written() {
         conversation: &conversation(),
         messages: &messages,
         draft: None,
-        refusal: None,
+        refusal: &Refusal::default(),
         now: NOW,
     };
     insta::assert_snapshot!(lines(detail.render()));

@@ -108,9 +108,9 @@ pub fn new(
     roles: &[RoleView],
     may: impl Fn(&str) -> bool,
     form: &Fields,
-    refusal: Option<&Refusal>,
+    refusal: &Refusal,
 ) -> Markup {
-    let wrong = |field: &str| refusal.and_then(|refusal| refusal.of(field));
+    let wrong = |field: &str| refusal.of(field);
     let chosen: Vec<&str> = form.all("permissions").collect();
     let mode = match form.get("mode") {
         "" => "test",
@@ -163,15 +163,8 @@ pub fn new(
     html! {
         div.narrow {
             (PageHeader::new("New API key").crumb("API keys", tenant.href("/api-keys")))
-            (Card::new(with_errors(form, refusal)))
+            (Card::new(form.errors(refusal.all()).render()))
         }
-    }
-}
-
-fn with_errors(form: ui::Form, refusal: Option<&Refusal>) -> Markup {
-    match refusal {
-        Some(refusal) => form.errors(refusal.all()).render(),
-        None => form.render(),
     }
 }
 
@@ -273,8 +266,8 @@ fn permissions(key: &ApiKeyView) -> Table {
     })
 }
 
-pub fn rotate(tenant: &Tenant, key: &ApiKeyView, refusal: Option<&Refusal>) -> Markup {
-    let wrong = refusal.and_then(|refusal| refusal.of("grace_seconds"));
+pub fn rotate(tenant: &Tenant, key: &ApiKeyView, refusal: &Refusal) -> Markup {
+    let wrong = refusal.of("grace_seconds");
     let body = html! {
         p { "The key keeps its name and permissions and gets a new secret, which is shown once." }
         (Radios::new("grace_seconds", "The old secret").value("86400").error(wrong)
@@ -293,7 +286,7 @@ pub fn rotate(tenant: &Tenant, key: &ApiKeyView, refusal: Option<&Refusal>) -> M
             (PageHeader::new(format!("Rotate {}", key.name))
                 .crumb("API keys", tenant.href("/api-keys"))
                 .crumb(&key.name, href(tenant, key, "")))
-            (Card::new(with_errors(form, refusal)))
+            (Card::new(form.errors(refusal.all()).render()))
         }
     }
 }
@@ -311,12 +304,12 @@ pub fn revoke(tenant: &Tenant, key: &ApiKeyView) -> Markup {
     confirm.page(&href(tenant, key, ""))
 }
 
-pub fn prefix(tenant: &Tenant, current: &str, refusal: Option<&Refusal>) -> Markup {
+pub fn prefix(tenant: &Tenant, current: &str, refusal: &Refusal) -> Markup {
     let body = html! {
         (Field::text("prefix", "Prefix").value(current).max_length(10)
             .pattern("[a-z][a-z0-9]{1,9}").autofocus()
             .hint("From 2 to 10 small letters and digits, a letter first. Keys that exist keep theirs.")
-            .error(refusal.and_then(|refusal| refusal.of("prefix"))))
+            .error(refusal.of("prefix")))
     };
     let buttons = html! {
         (Button::primary("Save the prefix"))
@@ -327,7 +320,7 @@ pub fn prefix(tenant: &Tenant, current: &str, refusal: Option<&Refusal>) -> Mark
         div.narrow {
             (PageHeader::new("Prefix of API keys").crumb("API keys", tenant.href("/api-keys"))
                 .about(html! { "What new keys begin with, so that your customers know them as yours." }))
-            (Card::new(with_errors(form, refusal)))
+            (Card::new(form.errors(refusal.all()).render()))
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use kernel::{Db, Result, access::Person, extract::Form, secret::Secret};
+use kernel::{Db, Result, access::Person, extract::Form, refusal::Refusal, secret::Secret};
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use ui::{
     SeeOther, Tone,
 };
 
-use super::wrong::Wrong;
+use super::drawn_again;
 use crate::people::{
     Email, People,
     account::{self, AccountView},
@@ -46,7 +46,7 @@ struct Data<'a> {
     /// As typed into the forms.
     name: &'a str,
     email: &'a str,
-    wrong: Wrong,
+    wrong: Refusal,
 }
 
 impl<'a> Data<'a> {
@@ -56,7 +56,7 @@ impl<'a> Data<'a> {
             now: OffsetDateTime::now_utc(),
             name: &account.name,
             email: "",
-            wrong: Wrong::default(),
+            wrong: Refusal::default(),
         }
     }
 }
@@ -70,9 +70,9 @@ fn page(data: &Data<'_>) -> Page {
 fn view(data: &Data<'_>) -> Markup {
     let account = data.account;
     let is_about_email = data.wrong.is_about("email") || data.wrong.is_about("password");
-    let errors = |of_email: bool| match is_about_email == of_email {
-        true => data.wrong.list(&["name", "email", "password"]),
-        false => Vec::new(),
+    let errors = |of_email: bool| {
+        let wrong = data.wrong.all();
+        wrong.filter(move |_| is_about_email == of_email)
     };
     let name = FormView::post(
         NAME,
@@ -138,14 +138,14 @@ async fn rename(person: Person, Form(sent): Form<NewName>) -> Result<Response> {
     match account::rename(&person, &sent.name).await {
         Ok(_) => Ok(done(Tone::Success, "Saved.")),
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let account = account::get(&person).await?;
             let data = Data {
                 name: &sent.name,
                 wrong,
                 ..Data::new(&account)
             };
-            Ok(data.wrong.answer(page(&data)))
+            Ok(drawn_again(&data.wrong, page(&data)))
         }
     }
 }
@@ -171,14 +171,14 @@ async fn change_email(
             Ok(done(Tone::Info, text))
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let account = account::get(&person).await?;
             let data = Data {
                 email: &sent.email,
                 wrong,
                 ..Data::new(&account)
             };
-            Ok(data.wrong.answer(page(&data)))
+            Ok(drawn_again(&data.wrong, page(&data)))
         }
     }
 }

@@ -10,13 +10,14 @@ use kernel::{
     Db, Result,
     access::{Person, Web},
     extract::{Form, Query},
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 use ui::{Button, Field, Form as FormView, Page, SeeOther};
 
-use super::{CONFIRM, Next, SECURITY, bare, local, wrong::Wrong};
+use super::{CONFIRM, Next, SECURITY, bare, drawn_again, local};
 use crate::people::{People, account, api::with_session};
 
 pub(super) fn pages<S>() -> Router<S>
@@ -28,7 +29,7 @@ where
     Router::new().route(CONFIRM, get(show).post(submit))
 }
 
-fn view(email: &str, next: &str, wrong: &Wrong) -> Markup {
+fn view(email: &str, next: &str, wrong: &Refusal) -> Markup {
     let fields = html! {
         p { "What comes next asks for the password once more." }
         (Field::email("email", "E-mail").value(email).autocomplete("username").readonly())
@@ -37,20 +38,20 @@ fn view(email: &str, next: &str, wrong: &Wrong) -> Markup {
     };
     let form = FormView::post(CONFIRM, fields, html! { (Button::primary("Continue")) })
         .hidden("next", next)
-        .errors(wrong.list(&["password"]));
+        .errors(wrong.all());
     html! {
         (form)
         p.bare-foot { a href=(SECURITY) { "Back to security" } }
     }
 }
 
-fn page(email: &str, next: &str, wrong: &Wrong) -> Page {
+fn page(email: &str, next: &str, wrong: &Refusal) -> Page {
     bare("Is it you?", view(email, next, wrong))
 }
 
 async fn show(person: Person, Query(next): Query<Next>) -> Result<Page> {
     let account = account::get(&person).await?;
-    Ok(page(&account.email, next.path(), &Wrong::default()))
+    Ok(page(&account.email, next.path(), &Refusal::default()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,9 +70,9 @@ async fn submit(
     match account::confirm(&people, &person, &sent.password).await {
         Ok(session) => with_session(&web, &session, SeeOther::new(next)),
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let account = account::get(&person).await?;
-            Ok(wrong.answer(page(&account.email, next, &wrong)))
+            Ok(drawn_again(&wrong, page(&account.email, next, &wrong)))
         }
     }
 }

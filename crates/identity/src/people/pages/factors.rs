@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use kernel::{Db, Error, Result, access::Web, extract::Form};
+use kernel::{Db, Error, Result, access::Web, extract::Form, refusal::Refusal};
 use maud::{Markup, html};
 use serde::Deserialize;
 use ui::{
@@ -15,7 +15,7 @@ use ui::{
     QrCode, SeeOther, Tone,
 };
 
-use super::{SECURITY, StepUp, wrong::Wrong};
+use super::{SECURITY, StepUp, drawn_again};
 use crate::people::{
     People,
     api::with_session,
@@ -48,14 +48,14 @@ fn header(title: &str) -> PageHeader {
     PageHeader::new(title).crumb("Security", SECURITY)
 }
 
-fn enrolment_page(enrolment: &Enrolment, wrong: &Wrong) -> Page {
+fn enrolment_page(enrolment: &Enrolment, wrong: &Refusal) -> Page {
     Page::new(
         "Set up an authenticator app",
         enrolment_view(enrolment, wrong),
     )
 }
 
-fn enrolment_view(enrolment: &Enrolment, wrong: &Wrong) -> Markup {
+fn enrolment_view(enrolment: &Enrolment, wrong: &Refusal) -> Markup {
     let qr = QrCode::new("QR code for your authenticator app", &enrolment.address);
     let form = FormView::post(
         CONFIRM,
@@ -75,7 +75,7 @@ fn enrolment_view(enrolment: &Enrolment, wrong: &Wrong) -> Markup {
                     @if let Some(qr) = qr { (qr) }
                     p { "If you can't scan it, type this secret into the app: "
                         (Copyable::new("secret", enrolment.secret.as_str())) }
-                    (form.errors(wrong.list(&["code"])))
+                    (form.errors(wrong.all()))
                 }
             }))
         }
@@ -95,7 +95,7 @@ async fn begin(State(people): State<People>, StepUp(confirmed): StepUp) -> Resul
 
 async fn show(State(people): State<People>, StepUp(confirmed): StepUp) -> Result<Response> {
     match authenticator::enrolment(&people, &confirmed).await {
-        Ok(enrolment) => Ok(enrolment_page(&enrolment, &Wrong::default()).into_response()),
+        Ok(enrolment) => Ok(enrolment_page(&enrolment, &Refusal::default()).into_response()),
         Err(Error::NotFound(_)) => Ok(SeeOther::new(SECURITY).into_response()),
         Err(error) => Err(error),
     }
@@ -116,9 +116,9 @@ async fn confirm(
         Ok(enrolled) => answer(&web, enrolled, "The authenticator app is set up."),
         Err(Error::NotFound(_)) => Ok(SeeOther::new(SECURITY).into_response()),
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let enrolment = authenticator::enrolment(&people, &confirmed).await?;
-            Ok(wrong.answer(enrolment_page(&enrolment, &wrong)))
+            Ok(drawn_again(&wrong, enrolment_page(&enrolment, &wrong)))
         }
     }
 }

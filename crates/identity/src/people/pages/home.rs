@@ -11,6 +11,7 @@ use kernel::{
     access::{Person, Web},
     db::TenantStatus,
     extract::Form,
+    refusal::Refusal,
 };
 use maud::{Markup, Render, html};
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use ui::{
     PageHeader, SeeOther, Table, Tone,
 };
 
-use super::{HOME, wrong::Wrong};
+use super::{HOME, drawn_again, naming_refused};
 use crate::people::{
     People,
     account::{self, MembershipView},
@@ -107,7 +108,7 @@ async fn show(State(people): State<People>, person: Person) -> Result<Response> 
     Ok(Page::new("Your accounts", view).into_response())
 }
 
-fn found_page(slug: &str, name: &str, wrong: &Wrong) -> Page {
+fn found_page(slug: &str, name: &str, wrong: &Refusal) -> Page {
     let fields = html! {
         (Field::text("name", "Company").value(name).autocomplete("organization").max_length(200)
             .autofocus().error(wrong.of("name")))
@@ -119,7 +120,7 @@ fn found_page(slug: &str, name: &str, wrong: &Wrong) -> Page {
     let buttons = html! {
         (Button::primary("Open the account")) (Button::secondary("Cancel").to(HOME))
     };
-    let form = FormView::post(FOUND, fields, buttons).errors(wrong.list(&["name", "slug"]));
+    let form = FormView::post(FOUND, fields, buttons).errors(wrong.all());
     Page::new(
         "Open an account",
         html! {
@@ -133,7 +134,7 @@ fn found_page(slug: &str, name: &str, wrong: &Wrong) -> Page {
 
 async fn show_found(State(people): State<People>, _: Person) -> Result<Page> {
     sign_up::require_open(&people)?;
-    Ok(found_page("", "", &Wrong::default()))
+    Ok(found_page("", "", &Refusal::default()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,8 +160,11 @@ async fn found(
             with_session(&web, &session, to)
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
-            Ok(wrong.answer(found_page(&sent.slug, &sent.name, &wrong)))
+            let wrong = naming_refused(error)?;
+            Ok(drawn_again(
+                &wrong,
+                found_page(&sent.slug, &sent.name, &wrong),
+            ))
         }
     }
 }

@@ -10,13 +10,14 @@ use kernel::{
     Db, Result,
     access::{Person, Visitor, Web},
     extract::{Form, Query},
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 use ui::{Button, Field, Flash, Form as FormView, Page, SeeOther, Tone};
 
-use super::{Link, SIGN_IN, bare, signed_in, spent, with_next, wrong::Wrong};
+use super::{Link, SIGN_IN, bare, drawn_again, signed_in, spent, with_next};
 use crate::{
     invitations::{self, Accepted, Newcomer, Opened},
     people::{People, account, account::AccountView},
@@ -45,7 +46,7 @@ struct Data<'a> {
     token: &'a str,
     person: Option<&'a AccountView>,
     name: &'a str,
-    wrong: Wrong,
+    wrong: Refusal,
 }
 
 fn page(data: &Data<'_>) -> Page {
@@ -54,7 +55,7 @@ fn page(data: &Data<'_>) -> Page {
 
 fn view(data: &Data<'_>) -> Markup {
     let opened = data.opened;
-    let errors = data.wrong.list(&["name", "password"]);
+    let errors = data.wrong.all();
     html! {
         p { "You are invited to join " b { (opened.tenant) } " as " b { (opened.role) } ", by way of " b { (opened.email) } "." }
         @match data.person {
@@ -114,7 +115,7 @@ async fn show(
         token: token.expose(),
         person: account.as_ref(),
         name: "",
-        wrong: Wrong::default(),
+        wrong: Refusal::default(),
     }))
 }
 
@@ -148,7 +149,7 @@ async fn accept(
         }
         Err(error) => error,
     };
-    let wrong = Wrong::with(error)?;
+    let wrong = error.refusal()?;
     let Some(opened) = invitations::look(&people, &sent.token).await? else {
         return Ok(gone().into_response());
     };
@@ -160,5 +161,5 @@ async fn accept(
         name: sent.name.as_deref().unwrap_or_default(),
         wrong,
     };
-    Ok(data.wrong.answer(page(&data)))
+    Ok(drawn_again(&data.wrong, page(&data)))
 }

@@ -11,6 +11,7 @@ use kernel::{
     access::{Person, Web},
     extract::{Form, Path},
     id::PasskeyId,
+    refusal::Refusal,
 };
 use maud::{Render, html};
 use serde::Deserialize;
@@ -20,7 +21,7 @@ use ui::{
     Tone,
 };
 
-use super::{SECURITY, StepUp, factors::answer, wrong::Wrong};
+use super::{SECURITY, StepUp, drawn_again, factors::answer};
 use crate::people::{
     People,
     factors::{
@@ -62,21 +63,20 @@ fn header(title: &str) -> PageHeader {
     PageHeader::new(title).crumb("Security", SECURITY)
 }
 
-fn new_page(name: &str, wrong: &Wrong) -> Page {
+fn new_page(name: &str, wrong: &Refusal) -> Page {
     let field = Field::text("name", "Name")
         .value(name)
         .max_length(200)
         .autocomplete("off")
         .hint("By which you know it again: the device, or the password manager.")
         .error(wrong.of("name"));
-    let refused = wrong.list(&["name"]);
     let body = html! {
         div.narrow {
             (header("Add a passkey"))
             (Card::new(html! {
                 div.stack {
                     p { "Your browser asks where the passkey is to lie: in this device, on a telephone, in a password manager, or on a security key." }
-                    @for (_, sentence) in &refused {
+                    @for (_, sentence) in wrong.all() {
                         (ui::Notice::new(Tone::Danger, sentence))
                     }
                     (PasskeyForm::create(BASE, OPTIONS, "Add a passkey").body(field.render()))
@@ -89,7 +89,7 @@ fn new_page(name: &str, wrong: &Wrong) -> Page {
 
 async fn show_new(State(people): State<People>, _: StepUp) -> Result<Page> {
     people.webauthn()?;
-    Ok(new_page("", &Wrong::default()))
+    Ok(new_page("", &Refusal::default()))
 }
 
 async fn options(State(people): State<People>, StepUp(confirmed): StepUp) -> Result<Json<Value>> {
@@ -112,8 +112,8 @@ async fn register(
     match passkeys::register(&people, &confirmed, &sent.name, &sent.credential).await {
         Ok(enrolled) => answer(&web, enrolled, "The passkey is added."),
         Err(error) => {
-            let wrong = Wrong::with(error)?;
-            Ok(wrong.answer(new_page(&sent.name, &wrong)))
+            let wrong = error.refusal()?;
+            Ok(drawn_again(&wrong, new_page(&sent.name, &wrong)))
         }
     }
 }
@@ -124,14 +124,14 @@ async fn find(person: &Person, id: PasskeyId) -> Result<PasskeyView> {
     found.ok_or(Error::NotFound("passkey"))
 }
 
-fn page(id: PasskeyId, title: &str, name: &str, wrong: &Wrong) -> Page {
+fn page(id: PasskeyId, title: &str, name: &str, wrong: &Refusal) -> Page {
     let field = Field::text("name", "Name")
         .value(name)
         .max_length(200)
         .autocomplete("off")
         .error(wrong.of("name"));
     let buttons = html! { (Button::primary("Save")) };
-    let form = FormView::post(of(id), field.render(), buttons).errors(wrong.list(&["name"]));
+    let form = FormView::post(of(id), field.render(), buttons).errors(wrong.all());
     let remove = format!("{}/remove", of(id));
     let body = html! {
         (header(title))
@@ -146,7 +146,7 @@ fn page(id: PasskeyId, title: &str, name: &str, wrong: &Wrong) -> Page {
 
 async fn show(person: Person, Path(id): Path<PasskeyId>) -> Result<Page> {
     let passkey = find(&person, id).await?;
-    Ok(page(id, &passkey.name, &passkey.name, &Wrong::default()))
+    Ok(page(id, &passkey.name, &passkey.name, &Refusal::default()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,9 +165,12 @@ async fn rename(
             Ok(SeeOther::new(SECURITY).flash(flash).into_response())
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let passkey = find(&person, id).await?;
-            Ok(wrong.answer(page(id, &passkey.name, &sent.name, &wrong)))
+            Ok(drawn_again(
+                &wrong,
+                page(id, &passkey.name, &sent.name, &wrong),
+            ))
         }
     }
 }

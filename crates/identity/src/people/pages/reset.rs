@@ -10,13 +10,14 @@ use kernel::{
     Db, Result,
     access::Visitor,
     extract::{Form, Query},
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 use ui::{Button, Field, Flash, Form as FormView, Page, SeeOther, Tone};
 
-use super::{Link, SIGN_IN, bare, sign_up::look_into_mailbox, spent, wrong::Wrong};
+use super::{Link, SIGN_IN, bare, drawn_again, sign_up::look_into_mailbox, spent};
 use crate::people::{
     Email, People,
     mailbox::{self, Purpose},
@@ -37,7 +38,7 @@ where
         .route(RESET, get(show).post(submit))
 }
 
-fn request_page(email: &str, wrong: &Wrong) -> Page {
+fn request_page(email: &str, wrong: &Refusal) -> Page {
     let field = Field::email("email", "E-mail")
         .value(email)
         .autocomplete("username")
@@ -48,14 +49,14 @@ fn request_page(email: &str, wrong: &Wrong) -> Page {
     bare(
         "Forgot the password?",
         html! {
-            (FormView::post(FORGOT, html! { (field) }, buttons).errors(wrong.list(&["email"])))
+            (FormView::post(FORGOT, html! { (field) }, buttons).errors(wrong.all()))
             p.bare-foot { a href=(SIGN_IN) { "Back to sign-in" } }
         },
     )
 }
 
 async fn show_request() -> Page {
-    request_page("", &Wrong::default())
+    request_page("", &Refusal::default())
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,13 +79,13 @@ async fn request(
             Ok(page.into_response())
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
-            Ok(wrong.answer(request_page(&sent.email, &wrong)))
+            let wrong = error.refusal()?;
+            Ok(drawn_again(&wrong, request_page(&sent.email, &wrong)))
         }
     }
 }
 
-fn view(email: &str, token: &str, wrong: &Wrong) -> Markup {
+fn view(email: &str, token: &str, wrong: &Refusal) -> Markup {
     let fields = html! {
         (Field::email("email", "E-mail").value(email).autocomplete("username").readonly())
         (Field::password("password", "New password", "new-password").autofocus()
@@ -97,7 +98,7 @@ fn view(email: &str, token: &str, wrong: &Wrong) -> Markup {
         html! { (Button::primary("Set the password")) },
     )
     .hidden("token", token)
-    .errors(wrong.list(&["password"]))
+    .errors(wrong.all())
     .render()
 }
 
@@ -111,7 +112,7 @@ async fn show(State(people): State<People>, Query(link): Query<Link>) -> Result<
     Ok(match email {
         Some(email) => bare(
             "Set a new password",
-            view(email.typed(), token.expose(), &Wrong::default()),
+            view(email.typed(), token.expose(), &Refusal::default()),
         ),
         None => again(),
     })
@@ -135,11 +136,11 @@ async fn submit(
         }
         Err(error) => error,
     };
-    let wrong = Wrong::with(error)?;
+    let wrong = error.refusal()?;
     let email = mailbox::address(&people, Purpose::Reset, &sent.token).await?;
     let Some(email) = email.filter(|_| !wrong.is_about("token")) else {
         return Ok(again().into_response());
     };
     let view = view(email.typed(), sent.token.expose(), &wrong);
-    Ok(wrong.answer(bare("Set a new password", view)))
+    Ok(drawn_again(&wrong, bare("Set a new password", view)))
 }

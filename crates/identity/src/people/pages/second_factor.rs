@@ -11,13 +11,14 @@ use kernel::{
     Db, Error, Result,
     access::{PendingToken, Person, SessionHolder, Visitor, Web},
     extract::{Form, Query},
+    refusal::Refusal,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 use ui::{Button, Field, Form as FormView, Page, PasskeyForm, SeeOther};
 
-use super::{SECOND_FACTOR, SECURITY, SIGN_IN, bare, local, signed_in, with_next, wrong::Wrong};
+use super::{SECOND_FACTOR, SECURITY, SIGN_IN, bare, drawn_again, local, signed_in, with_next};
 use crate::people::{
     People,
     factors::{self, Claimant, Evidence, Factors, passkeys},
@@ -43,7 +44,7 @@ struct Data<'a> {
     /// Whether the page asks for a recovery code.
     recovery: bool,
     passkeys: bool,
-    wrong: Wrong,
+    wrong: Refusal,
 }
 
 fn page(data: &Data<'_>) -> Page {
@@ -57,7 +58,6 @@ fn page(data: &Data<'_>) -> Page {
 
 fn view(data: &Data<'_>) -> Markup {
     let has_code = data.factors.authenticator.is_some();
-    let wrong = data.wrong.list(&["code"]);
     let field = if data.recovery {
         Field::text("code", "Recovery code")
             .autocomplete("off")
@@ -72,12 +72,12 @@ fn view(data: &Data<'_>) -> Markup {
         html! { (Button::primary("Continue")) },
     )
     .hidden("next", data.next)
-    .errors(wrong.clone());
+    .errors(data.wrong.all());
     let other = with_next(SECOND_FACTOR, data.next);
     html! {
         @if has_code || data.recovery { (form) }
-        @else if !wrong.is_empty() {
-            (FormView::post(SECOND_FACTOR, html! {}, html! {}).errors(wrong))
+        @else if data.wrong.all().next().is_some() {
+            (FormView::post(SECOND_FACTOR, html! {}, html! {}).errors(data.wrong.all()))
         }
         @if data.passkeys {
             (PasskeyForm::get(SECOND_FACTOR, OPTIONS, "Use a passkey").hidden("next", data.next))
@@ -136,7 +136,7 @@ async fn show(
         recovery: asked.recovery,
         passkeys: people.has_passkeys() && !factors.passkeys.is_empty(),
         factors: &factors,
-        wrong: Wrong::default(),
+        wrong: Refusal::default(),
     };
     Ok(page(&data).into_response())
 }
@@ -182,11 +182,12 @@ async fn submit(
             }
             return signed_in(&web, &session, SeeOther::new(next));
         }
-        Ok(None) => Wrong::with(match sent.code {
+        Ok(None) => match sent.code {
             Some(_) => Error::field("code", "is not right, or was used already"),
             None => Error::invalid("the passkey was not accepted; try again"),
-        })?,
-        Err(error) => Wrong::with(error)?,
+        }
+        .refusal()?,
+        Err(error) => error.refusal()?,
     };
     let factors = claimant.factors(&people).await?;
     let recovery = sent.code.as_deref().is_some_and(factors::is_recovery);
@@ -197,7 +198,7 @@ async fn submit(
         factors: &factors,
         wrong,
     };
-    Ok(data.wrong.answer(page(&data)))
+    Ok(drawn_again(&data.wrong, page(&data)))
 }
 
 async fn options(

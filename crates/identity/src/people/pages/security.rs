@@ -11,6 +11,7 @@ use kernel::{
     access::{Person, Web},
     extract::{Form, Path},
     id::SessionId,
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, Render, html};
@@ -21,7 +22,7 @@ use ui::{
     Page, PageHeader, SeeOther, Table, Tone,
 };
 
-use super::{SECURITY, device, factors as codes, passkeys as keys, wrong::Wrong};
+use super::{SECURITY, device, drawn_again, factors as codes, passkeys as keys};
 use crate::people::{
     People, account,
     api::with_session,
@@ -51,12 +52,12 @@ struct Data {
     sessions: Vec<SessionView>,
     passkeys: bool,
     now: OffsetDateTime,
-    wrong: Wrong,
+    wrong: Refusal,
 }
 
 impl Data {
     /// Three queries, beside the one that knows the session.
-    async fn read(people: &People, person: &Person, wrong: Wrong) -> Result<Self> {
+    async fn read(people: &People, person: &Person, wrong: Refusal) -> Result<Self> {
         Ok(Self {
             factors: factors::list(person).await?,
             sessions: sessions::list(person).await?,
@@ -171,8 +172,7 @@ fn password(data: &Data) -> Markup {
             .hint("At least 10 characters; a few words in a row are good.").error(data.wrong.of("password")))
     };
     let buttons = html! { (Button::primary("Change the password")) };
-    let form =
-        FormView::post(PASSWORD, fields, buttons).errors(data.wrong.list(&["current", "password"]));
+    let form = FormView::post(PASSWORD, fields, buttons).errors(data.wrong.all());
     Card::new(html! { div.narrow { (form) } })
         .title("Password")
         .about("Changing it ends your other sessions.")
@@ -217,7 +217,7 @@ fn signed_in(data: &Data) -> Markup {
 }
 
 async fn show(State(people): State<People>, person: Person) -> Result<Page> {
-    let data = Data::read(&people, &person, Wrong::default()).await?;
+    let data = Data::read(&people, &person, Refusal::default()).await?;
     Ok(page(&data))
 }
 
@@ -240,9 +240,9 @@ async fn set_password(
             with_session(&web, &session, SeeOther::new(SECURITY).flash(flash))
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let data = Data::read(&people, &person, wrong).await?;
-            Ok(data.wrong.answer(page(&data)))
+            Ok(drawn_again(&data.wrong, page(&data)))
         }
     }
 }

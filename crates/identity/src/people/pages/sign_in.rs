@@ -11,6 +11,7 @@ use kernel::{
     Db, Result,
     access::{PendingToken, Person, SessionHolder, Visitor, Web},
     extract::{Form, Query},
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, html};
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use ui::{Button, Field, Flash, Form as FormView, Page, PasskeyForm, SeeOther, Tone};
 
-use super::{HOME, SECOND_FACTOR, SIGN_IN, bare, local, signed_in, with_next, wrong::Wrong};
+use super::{HOME, SECOND_FACTOR, SIGN_IN, bare, drawn_again, local, signed_in, with_next};
 use crate::{
     oidc::{Offer, Oidc},
     people::{
@@ -51,7 +52,7 @@ where
 struct Data<'a> {
     email: &'a str,
     next: &'a str,
-    wrong: Wrong,
+    wrong: Refusal,
     sign_up: bool,
     passkeys: bool,
     offers: Vec<Offer>,
@@ -74,7 +75,7 @@ fn view(data: &Data<'_>) -> Markup {
     };
     let form = FormView::post(SIGN_IN, fields, html! { (Button::primary("Sign in")) })
         .hidden("next", data.next)
-        .errors(data.wrong.list(&["email", "password"]));
+        .errors(data.wrong.all());
     html! {
         (form)
         @if data.passkeys {
@@ -91,7 +92,7 @@ fn view(data: &Data<'_>) -> Markup {
 }
 
 impl<'a> Data<'a> {
-    async fn new(oidc: &Oidc, email: &'a str, next: &'a str, wrong: Wrong) -> Result<Self> {
+    async fn new(oidc: &Oidc, email: &'a str, next: &'a str, wrong: Refusal) -> Result<Self> {
         let people = oidc.people();
         Ok(Self {
             email,
@@ -152,7 +153,7 @@ async fn show(
     if person.is_ok() {
         return Ok(SeeOther::new(next).into_response());
     }
-    let data = Data::new(&oidc, "", &next, Wrong::default()).await?;
+    let data = Data::new(&oidc, "", &next, Refusal::default()).await?;
     Ok(page(&data).into_response())
 }
 
@@ -187,11 +188,11 @@ async fn submit(
             response.headers_mut().append(header::SET_COOKIE, cookie);
             return Ok(response);
         }
-        Ok(SignIn::Refused) => Wrong::whole("There is no account with this address and password"),
-        Err(error) => Wrong::with(error)?,
+        Ok(SignIn::Refused) => Refusal::whole("There is no account with this address and password"),
+        Err(error) => error.refusal()?,
     };
     let data = Data::new(&oidc, &sent.email, next, wrong).await?;
-    Ok(data.wrong.answer(page(&data)))
+    Ok(drawn_again(&data.wrong, page(&data)))
 }
 
 /// What a browser asks a passkey, of somebody who has not said who they are.
@@ -232,9 +233,9 @@ async fn with_passkey(
         end(before).await?;
         return signed_in(&web, &session, SeeOther::new(next));
     }
-    let wrong = Wrong::whole("The passkey was not accepted. Try again, or use your password");
+    let wrong = Refusal::whole("The passkey was not accepted. Try again, or use your password");
     let data = Data::new(&oidc, "", next, wrong).await?;
-    Ok(data.wrong.answer(page(&data)))
+    Ok(drawn_again(&data.wrong, page(&data)))
 }
 
 /// The browser's earlier session would be left without anybody to end it.

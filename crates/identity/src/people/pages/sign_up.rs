@@ -10,13 +10,14 @@ use kernel::{
     Db, Error, Result,
     access::{Visitor, Web},
     extract::{Form, Query},
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 use ui::{Button, Field, Flash, Form as FormView, Page, SeeOther, Tone};
 
-use super::{HOME, Link, SIGN_IN, bare, signed_in, spent, wrong::Wrong};
+use super::{HOME, Link, SIGN_IN, bare, drawn_again, naming_refused, signed_in, spent};
 use crate::people::{
     Email, People,
     mailbox::{self, Purpose},
@@ -49,7 +50,7 @@ pub(super) fn look_into_mailbox(email: &str, what: &str) -> Page {
     )
 }
 
-fn start_view(email: &str, wrong: &Wrong) -> Markup {
+fn start_view(email: &str, wrong: &Refusal) -> Markup {
     let field = Field::email("email", "E-mail")
         .value(email)
         .autocomplete("username")
@@ -58,14 +59,14 @@ fn start_view(email: &str, wrong: &Wrong) -> Markup {
         .error(wrong.of("email"));
     html! {
         (FormView::post(START, html! { (field) }, html! { (Button::primary("Continue")) })
-            .errors(wrong.list(&["email"])))
+            .errors(wrong.all()))
         p.bare-foot { "You have an account? " a href=(SIGN_IN) { "Sign in" } }
     }
 }
 
 async fn show_start(State(people): State<People>) -> Result<Page> {
     sign_up::require_open(&people)?;
-    Ok(bare("Sign up", start_view("", &Wrong::default())))
+    Ok(bare("Sign up", start_view("", &Refusal::default())))
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,9 +86,9 @@ async fn start(
     match asked {
         Ok(()) => Ok(look_into_mailbox(sent.email.trim(), "finishes the sign-up").into_response()),
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             let page = bare("Sign up", start_view(&sent.email, &wrong));
-            Ok(wrong.answer(page))
+            Ok(drawn_again(&wrong, page))
         }
     }
 }
@@ -105,7 +106,7 @@ struct Finish {
     slug: String,
 }
 
-fn complete_view(email: &str, sent: &Finish, wrong: &Wrong) -> Markup {
+fn complete_view(email: &str, sent: &Finish, wrong: &Refusal) -> Markup {
     let fields = html! {
         (Field::email("email", "E-mail").value(email).autocomplete("username").readonly())
         (Field::text("name", "Your name").value(&sent.name).autocomplete("name").max_length(200)
@@ -125,7 +126,7 @@ fn complete_view(email: &str, sent: &Finish, wrong: &Wrong) -> Markup {
         html! { (Button::primary("Create the account")) },
     )
     .hidden("token", &sent.token)
-    .errors(wrong.list(&["name", "password", "company", "slug"]))
+    .errors(wrong.all())
     .render()
 }
 
@@ -143,7 +144,7 @@ async fn show_complete(State(people): State<People>, Query(link): Query<Link>) -
         token: token.expose().to_owned(),
         ..Finish::default()
     };
-    let view = complete_view(email.typed(), &sent, &Wrong::default());
+    let view = complete_view(email.typed(), &sent, &Refusal::default());
     Ok(bare("Finish your sign-up", view))
 }
 
@@ -188,13 +189,13 @@ async fn complete(
             signed_in(&web, &done.session, SeeOther::new(to).flash(flash))
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = naming_refused(error)?;
             let email = mailbox::address(&people, Purpose::SignUp, &token).await?;
             let Some(email) = email.filter(|_| !wrong.is_about("token")) else {
                 return Ok(again().into_response());
             };
             let view = complete_view(email.typed(), &sent, &wrong);
-            Ok(wrong.answer(bare("Finish your sign-up", view)))
+            Ok(drawn_again(&wrong, bare("Finish your sign-up", view)))
         }
     }
 }

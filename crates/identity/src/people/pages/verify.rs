@@ -11,13 +11,14 @@ use kernel::{
     Db, Result,
     access::{Person, Visitor},
     extract::{Form, Query},
+    refusal::Refusal,
     secret::Secret,
 };
 use maud::{Render, html};
 use serde::Deserialize;
 use ui::{Button, Flash, Form as FormView, Page, SeeOther, Tone};
 
-use super::{Link, SIGN_IN, bare, spent, wrong::Wrong};
+use super::{Link, SIGN_IN, bare, drawn_again, spent};
 use crate::people::{People, mailbox};
 
 const VERIFY: &str = "/verify";
@@ -32,20 +33,20 @@ where
     Router::new().route(VERIFY, get(show).post(confirm))
 }
 
-fn page(token: &str, wrong: &Wrong) -> Page {
+fn page(token: &str, wrong: &Refusal) -> Page {
     let body = html! { p { "Confirm that the mailbox that the link was sent to is yours." } };
     let form = FormView::post(
         VERIFY,
         body,
         html! { (Button::primary("Confirm the address")) },
     );
-    let form = form.hidden("token", token).errors(wrong.list(&[]));
+    let form = form.hidden("token", token).errors(wrong.all());
     bare("Confirm your address", form.render())
 }
 
 async fn show(Query(link): Query<Link>) -> Page {
     let token = link.token.unwrap_or_else(|| Secret::new(""));
-    page(token.expose(), &Wrong::default())
+    page(token.expose(), &Refusal::default())
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,13 +67,13 @@ async fn confirm(
             Ok(SeeOther::new(to).flash(flash).into_response())
         }
         Err(error) => {
-            let wrong = Wrong::with(error)?;
+            let wrong = error.refusal()?;
             if wrong.is_about("token") {
                 let remedy =
                     html! { "Sign in and ask for a new one: " a href=(ACCOUNT) { "your profile" } };
                 return Ok(spent(remedy).into_response());
             }
-            Ok(wrong.answer(page(sent.token.expose(), &wrong)))
+            Ok(drawn_again(&wrong, page(sent.token.expose(), &wrong)))
         }
     }
 }

@@ -8,6 +8,7 @@ use kernel::{
     Error, Operator, Result,
     extract::Form,
     permission::{TenantsRead, TenantsWrite},
+    refusal::Refusal,
     suspension::{Effect, Effects, SuspensionKind},
 };
 use maud::{Markup, html};
@@ -18,7 +19,7 @@ use ui::{
 
 use super::{LIST, page_of_tenant};
 use crate::{
-    console::{Refusal, all_wrong, kind_in_words, status_of, wrong},
+    console::kind_in_words,
     tenants::{self, TenantChanges, TenantView},
 };
 
@@ -43,7 +44,7 @@ pub(super) async fn edit(
             .as_ref()
             .map_or_else(String::new, |lane| lane.weight.to_string()),
     };
-    Ok(edit_page(&tenant, &changes, None))
+    Ok(edit_page(&tenant, &changes, &Refusal::default()))
 }
 
 pub(super) async fn change(
@@ -57,9 +58,9 @@ pub(super) async fn change(
             .flash(Flash::new(Tone::Success, "The tenant was changed."))
             .into_response()),
         Err(error) => {
-            let refusal = Refusal::of(error)?;
+            let refusal = error.refusal()?;
             let tenant = tenants::get(&reader, &tenant).await?;
-            Ok(edit_page(&tenant, &changes, Some(&refusal)).into_response())
+            Ok(edit_page(&tenant, &changes, &refusal).into_response())
         }
     }
 }
@@ -78,24 +79,24 @@ async fn update(
     tenants::update(operator, tenant, changes).await
 }
 
-fn edit_page(tenant: &TenantView, changes: &Changes, refusal: Option<&Refusal>) -> Page {
+fn edit_page(tenant: &TenantView, changes: &Changes, refusal: &Refusal) -> Page {
     let home = page_of_tenant(&tenant.slug);
     let body = html! {
-        (Field::text("name", "Name").value(&changes.name).max_length(200).error(wrong(refusal, "name")))
-        (Field::text("plan", "Plan").value(&changes.plan).error(wrong(refusal, "plan")))
-        (Field::number("weight", "Share of the queue").value(&changes.weight).error(wrong(refusal, "weight")))
+        (Field::text("name", "Name").value(&changes.name).max_length(200).error(refusal.of("name")))
+        (Field::text("plan", "Plan").value(&changes.plan).error(refusal.of("plan")))
+        (Field::number("weight", "Share of the queue").value(&changes.weight).error(refusal.of("weight")))
     };
     let buttons = html! {
         (Button::primary("Save"))
         (Button::secondary("Cancel").to(&home))
     };
-    let form = ui::Form::post(format!("{home}/edit"), body, buttons).errors(all_wrong(refusal));
+    let form = ui::Form::post(format!("{home}/edit"), body, buttons).errors(refusal.all());
     let body = narrow(
         "Edit tenant",
         tenant,
         html! { (Card::new(html! { (form) })) },
     );
-    Page::new("Edit tenant", body).status(status_of(refusal))
+    Page::new("Edit tenant", body).status(refusal.status())
 }
 
 fn narrow(title: &str, tenant: &TenantView, content: Markup) -> Markup {
@@ -123,7 +124,11 @@ pub(super) async fn ask_suspend(
     Path(tenant): Path<String>,
 ) -> Result<Page> {
     let tenant = tenants::get(&operator, &tenant).await?;
-    Ok(suspend_page(&tenant, &Suspension::default(), None))
+    Ok(suspend_page(
+        &tenant,
+        &Suspension::default(),
+        &Refusal::default(),
+    ))
 }
 
 pub(super) async fn suspend(
@@ -141,8 +146,8 @@ pub(super) async fn suspend(
             ))
             .into_response()),
         Err(error) => {
-            let refusal = Refusal::of(error)?;
-            Ok(suspend_page(&tenant, &input, Some(&refusal)).into_response())
+            let refusal = error.refusal()?;
+            Ok(suspend_page(&tenant, &input, &refusal).into_response())
         }
     }
 }
@@ -195,29 +200,29 @@ fn consequence(kind: SuspensionKind) -> String {
     .join(" ")
 }
 
-fn suspend_page(tenant: &TenantView, input: &Suspension, refusal: Option<&Refusal>) -> Page {
+fn suspend_page(tenant: &TenantView, input: &Suspension, refusal: &Refusal) -> Page {
     let home = page_of_tenant(&tenant.slug);
     let kinds = SuspensionKind::ALL.into_iter().fold(
         Radios::new("kind", "Reason")
             .value(&input.kind)
-            .error(wrong(refusal, "kind")),
+            .error(refusal.of("kind")),
         |radios, kind| radios.explained(kind.as_str(), kind_in_words(kind), consequence(kind)),
     );
     let body = html! {
         (kinds)
         (Field::long("note", "Note", 3).value(&input.note).max_length(1000)
-            .hint("For other staff. The tenant never sees it.").error(wrong(refusal, "note")))
+            .hint("For other staff. The tenant never sees it.").error(refusal.of("note")))
         (Field::text(CONFIRMATION, format!("Type {} to confirm", tenant.slug))
-            .value(&input.typed).autocomplete("off").error(wrong(refusal, CONFIRMATION)))
+            .value(&input.typed).autocomplete("off").error(refusal.of(CONFIRMATION)))
     };
     let buttons = html! {
         (Button::danger("Suspend tenant"))
         (Button::secondary("Cancel").to(&home))
     };
-    let form = ui::Form::post(format!("{home}/suspend"), body, buttons).errors(all_wrong(refusal));
+    let form = ui::Form::post(format!("{home}/suspend"), body, buttons).errors(refusal.all());
     let title = format!("Suspend {}", tenant.name);
     let body = narrow(&title, tenant, html! { (Card::new(html! { (form) })) });
-    Page::new(title, body).status(status_of(refusal))
+    Page::new(title, body).status(refusal.status())
 }
 
 pub(super) async fn reactivate(
@@ -249,7 +254,7 @@ pub(super) async fn ask_close(
     Path(tenant): Path<String>,
 ) -> Result<Page> {
     let tenant = tenants::get(&operator, &tenant).await?;
-    Ok(close_page(&tenant, None))
+    Ok(close_page(&tenant, &Refusal::default()))
 }
 
 pub(super) async fn close(
@@ -260,7 +265,7 @@ pub(super) async fn close(
 ) -> Result<Response> {
     let tenant = tenants::get(&reader, &tenant).await?;
     if let Err(error) = require_typed(&tenant, &input.typed) {
-        return Ok(close_page(&tenant, Some(&Refusal::of(error)?)).into_response());
+        return Ok(close_page(&tenant, &error.refusal()?).into_response());
     }
     let view = tenants::close(&operator, &tenant.slug).await?;
     Ok(SeeOther::new(page_of_tenant(&view.slug))
@@ -271,7 +276,7 @@ pub(super) async fn close(
         .into_response())
 }
 
-fn close_page(tenant: &TenantView, refusal: Option<&Refusal>) -> Page {
+fn close_page(tenant: &TenantView, refusal: &Refusal) -> Page {
     let home = page_of_tenant(&tenant.slug);
     let title = format!("Close {}", tenant.name);
     let consequence = html! {
@@ -283,6 +288,6 @@ fn close_page(tenant: &TenantView, refusal: Option<&Refusal>) -> Page {
     };
     let confirm = Confirm::new(&title, consequence, format!("{home}/close"), "Close tenant")
         .typed(&tenant.slug)
-        .error(wrong(refusal, CONFIRMATION));
-    Page::new(title, confirm.page(&home)).status(status_of(refusal))
+        .error(refusal.of(CONFIRMATION));
+    Page::new(title, confirm.page(&home)).status(refusal.status())
 }

@@ -9,6 +9,7 @@ use kernel::{
     access::OWNER,
     extract::Form,
     permission::{MembersWrite, TenantsEnter, TenantsWrite},
+    refusal::Refusal,
 };
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use ui::{Button, Card, Field, Flash, Page, PageHeader, SeeOther, Tone};
 
 use super::{LIST, page_of_tenant};
 use crate::{
-    console::{Refusal, all_wrong, status_of, wrong},
     invitations::{self, NewInvitation},
     people::{Email, People},
     tenants::{NewTenant, TenantView},
@@ -36,7 +36,7 @@ pub(super) async fn form(_: Operator<TenantsWrite>) -> Page {
         weight: "1".to_owned(),
         ..Input::default()
     };
-    page(&input, None)
+    page(&input, &Refusal::default())
 }
 
 /// Creates the tenant and, where an address is given, invites its owner.
@@ -48,7 +48,7 @@ pub(super) async fn make(
 ) -> Result<Response> {
     let made = match make_tenant(&operator, &input).await {
         Ok(made) => made,
-        Err(error) => return Ok(page(&input, Some(&Refusal::of(error)?)).into_response()),
+        Err(error) => return Ok(page(&input, &error.refusal()?).into_response()),
     };
     let home = page_of_tenant(&made.slug);
     let flash = match input.owner.trim() {
@@ -115,24 +115,24 @@ async fn invite(
     invitations::create(people, &access, &new).await.map(drop)
 }
 
-fn page(input: &Input, refusal: Option<&Refusal>) -> Page {
-    Page::new("New tenant", view(input, refusal)).status(status_of(refusal))
+fn page(input: &Input, refusal: &Refusal) -> Page {
+    Page::new("New tenant", view(input, refusal)).status(refusal.status())
 }
 
-fn view(input: &Input, refusal: Option<&Refusal>) -> Markup {
+fn view(input: &Input, refusal: &Refusal) -> Markup {
     let body = html! {
         (Field::text("name", "Name").value(&input.name).max_length(200).autofocus()
-            .error(wrong(refusal, "name")))
+            .error(refusal.of("name")))
         (Field::text("slug", "Slug").value(&input.slug).max_length(63)
             .hint("Stands in the tenant's addresses and never changes: lower-case letters, digits and hyphens.")
-            .error(wrong(refusal, "slug")))
+            .error(refusal.of("slug")))
         (Field::text("plan", "Plan").value(&input.plan).optional().placeholder("standard")
-            .error(wrong(refusal, "plan")))
+            .error(refusal.of("plan")))
         (Field::number("weight", "Share of the queue").value(&input.weight)
             .hint("Of two tenants with work waiting, one with 2 gets twice as much done as one with 1.")
-            .error(wrong(refusal, "weight")))
+            .error(refusal.of("weight")))
         (Field::email("owner", "Owner's e-mail").value(&input.owner).optional().autocomplete("off")
-            .hint("Gets an invitation, valid for a week.").error(wrong(refusal, "owner")))
+            .hint("Gets an invitation, valid for a week.").error(refusal.of("owner")))
     };
     let buttons = html! {
         (Button::primary("Create tenant"))
@@ -142,7 +142,7 @@ fn view(input: &Input, refusal: Option<&Refusal>) -> Markup {
         div.narrow {
             (PageHeader::new("New tenant").crumb("Tenants", LIST))
             (Card::new(html! {
-                (ui::Form::post("/admin/tenants/new", body, buttons).errors(all_wrong(refusal)))
+                (ui::Form::post("/admin/tenants/new", body, buttons).errors(refusal.all()))
             }))
         }
     }
