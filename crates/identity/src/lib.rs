@@ -72,11 +72,13 @@ where
     S: Clone + Send + Sync + 'static,
     Db: FromRef<S>,
     People: FromRef<S>,
+    oidc::Oidc: FromRef<S>,
 {
     api_keys::pages::pages()
         .merge(members::pages::pages())
         .merge(invitations::pages::pages())
         .merge(roles::pages::pages())
+        .merge(oidc::tenant_pages())
         .merge(configuration::pages::pages())
         .merge(branding::pages::pages())
 }

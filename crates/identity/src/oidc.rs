@@ -9,6 +9,7 @@
 
 mod account;
 pub mod api;
+mod console;
 mod flow;
 mod id_token;
 mod keys;
@@ -23,6 +24,7 @@ use std::{fmt, sync::Arc};
 
 use kernel::{Db, Result, db::Whose, secret::Secret};
 
+pub(crate) use console::pages as tenant_pages;
 pub use pages::pages;
 pub use wire::Development;
 

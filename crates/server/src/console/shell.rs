@@ -96,6 +96,7 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
         &[
             (Icon::Users, "Team", "/team", 't', Some("members:read")),
             (Icon::Shield, "Roles", "/roles", 'r', Some("roles:read")),
+            (Icon::Lock, "Sign-in", "/sign-in", 'n', Some("sign_in:read")),
             (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
             (
                 Icon::Settings,
