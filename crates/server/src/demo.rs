@@ -90,6 +90,10 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a tenant's people enter to have an identity provider of their own: an id and its secret,
+/// known to the simulated one alone.
+const TENANTS_CLIENT: (&str, &str) = ("brightsmile", "simulated-client-secret");
+
 /// Lets people sign in by the simulated identity provider, which believes any address: so it makes
 /// accounts, and opens none that exists.
 fn identity_provider(config: &mut Config, sandbox: &Sandbox) {
@@ -108,6 +112,11 @@ fn identity_provider(config: &mut Config, sandbox: &Sandbox) {
         link: false,
         second_factor: Vec::new(),
     };
+    sandbox.accounts().oidc(OidcClient {
+        client_id: TENANTS_CLIENT.0.to_owned(),
+        client_secret: Secret::new(TENANTS_CLIENT.1),
+        ..client.clone()
+    });
     sandbox.accounts().oidc(client);
     let providers = &mut config.sign_in.providers;
     providers.insert("simulated".to_owned(), provider);
@@ -137,7 +146,15 @@ fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
         accounts.password.as_deref().unwrap_or_default()
     );
     println!("  sign in by an identity provider, in a browser");
-    println!("    {}/sign-in/oidc/simulated", config.public_url);
+    println!("    {url}/sign-in/oidc/simulated");
+    println!("  give a tenant an identity provider of its own, as its owner");
+    println!(
+        "    {url}/app/{}/sign-in/new\n    issuer {}, client ID {}, client secret {}",
+        tenant.slug,
+        sandbox.base_url(sandbox::Provider::Oidc),
+        TENANTS_CLIENT.0,
+        TENANTS_CLIENT.1
+    );
     println!("  read the mail that was sent to them");
     println!("    {}/_sandbox/mail", sandbox.url());
     println!("  see what the simulated providers were sent");

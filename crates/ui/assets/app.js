@@ -119,6 +119,7 @@ addEventListener("pageshow", (event) => {
 const palette = byId("palette");
 palette?.addEventListener("toggle", async (event) => {
   if (event.newState === "open") (await import("./palette.js")).fill(palette);
+  else palette.querySelector("input").value = "";
 });
 if (document.querySelector("[data-chart]")) import("./chart.js");
 

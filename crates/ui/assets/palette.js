@@ -89,7 +89,7 @@ export const fill = (palette) => {
       if (index >= 0 && index !== chosen) choose(index);
     });
   }
+  // What somebody typed while this script was on its way counts.
   commands = collect();
-  input.value = "";
   show();
 };
