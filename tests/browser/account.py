@@ -52,6 +52,18 @@ def profile(window):
     expect(window.page.locator('[name="name"]')).to_have_value("Rear Admiral Grace Hopper")
 
 
+def shown_again(window):
+    """What changes the factors asks for the password where it was shown long ago."""
+    window.open("/account/confirm?next=/account/security")
+    window.look()
+    window.fill(password=OTHER)
+    window.press("Continue")
+    expect(window.page.locator('[role="alert"]')).to_be_visible()
+    window.fill(password=PASSWORD)
+    window.press("Continue")
+    window.at(SECURITY)
+
+
 def enrol(window):
     """Gives the authenticator and the recovery codes."""
     window.open(SECURITY)
@@ -228,6 +240,7 @@ def run(base, mailbox, accounts):
         window = open_window()
         sign_up(window, mailbox)
         profile(window)
+        shown_again(window)
         authenticator, used, codes = enrol(window)
         with_codes(window, authenticator, used, codes[0])
         passkey(window, codes[1])

@@ -11,6 +11,7 @@ HERE = "/app/brightsmile"
 OWNER = "owner@freehold.example"
 AGENT = "agent@freehold.example"
 INVITED = "margaret@example.com"
+JOINING = "katherine@example.com"
 # One red pixel.
 LOGO = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
@@ -71,6 +72,42 @@ def team(window, mailbox):
     window.says("Nobody is waiting to join")
 
 
+def join(window, newcomer, mailbox):
+    """The invited person follows the link, becomes a member, and has the role that they are given."""
+    window.open(f"{HERE}/team/invitations/new")
+    window.fill(email=JOINING)
+    window.page.locator('[name="role"]').select_option("viewer")
+    window.press("Send the invitation")
+    window.says(f"The invitation to {JOINING} is on its way.")
+    invitation = mailbox.link(JOINING, "You are invited to Bright Smile Dental")
+    newcomer.page.goto(invitation)
+    newcomer.says("You are invited to join")
+    newcomer.look()
+    newcomer.fill(name="Katherine Johnson", password="short")
+    newcomer.press("Create the account and join")
+    expect(newcomer.page.locator('[role="alert"]')).to_be_visible()
+    newcomer.look()
+    newcomer.fill(password="orbits by hand")
+    newcomer.press("Create the account and join")
+    newcomer.at(HERE)
+    newcomer.says("You have joined.")
+    newcomer.open(f"{HERE}/settings")
+    newcomer.says("Your role does not allow this")
+    set_role(window, "Katherine Johnson", "admin")
+    newcomer.open(f"{HERE}/settings")
+    newcomer.says("What this account has chosen for itself.")
+    # The link has done its work.
+    newcomer.page.goto(invitation)
+    newcomer.says("This link is not valid any more")
+    window.open(f"{HERE}/team")
+    link(window, "Katherine Johnson")
+    link(window, "Remove from the team")
+    window.look()
+    window.press("Remove from the team")
+    newcomer.open(HERE)
+    newcomer.says("There is nothing here")
+
+
 def roles(window):
     window.open(f"{HERE}/roles")
     window.look()
@@ -94,7 +131,7 @@ def roles(window):
     window.press("Save changes")
     window.says("was changed for all who have it")
     delete_role(window)
-    window.says("members or open invitations have the role")
+    window.says("open invitations or identity providers have the role")
     window.look()
     set_role(window, "Agnes Agent", "agent")
     delete_role(window)
@@ -266,6 +303,7 @@ def run(base, mailbox, accounts):
         enter(window, OWNER, accounts)
         overview(window)
         team(window, mailbox)
+        join(window, open_window(), mailbox)
         roles(window)
         credentials(window)
         conversations(window)

@@ -11,6 +11,7 @@
 mod bootstrap;
 mod directory;
 pub mod inspect;
+mod live_session;
 mod operator_tx;
 mod people_tx;
 mod public_keys;
@@ -29,8 +30,8 @@ use tokio::sync::Notify;
 
 pub use bootstrap::{Applied, migrate, pending, undo};
 pub use directory::{Directory, Tenant, TenantStatus};
+pub(crate) use live_session::{LiveSession, Shown};
 pub use operator_tx::OperatorTx;
-pub(crate) use people_tx::{LiveSession, Shown};
 pub use people_tx::{PeopleTx, Whose};
 use public_keys::PublicKeys;
 pub(crate) use tx::Route;
@@ -159,13 +160,24 @@ pub(crate) struct Pools {
     pub worker: PgPool,
 }
 
-fn pool(server: &Server, (role, connections): (&str, u32)) -> PgPool {
+fn options(connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(std::time::Duration::from_secs(10))
         // A ping before each use would cost a round trip per transaction; a broken connection
         // shows itself at BEGIN, where nothing is lost yet.
         .test_before_acquire(false)
+}
+
+fn pool(server: &Server, (role, connections): (&str, u32)) -> PgPool {
+    options(connections).connect_lazy_with(server.role(role))
+}
+
+/// The one pool whose connections prepare what every signed-in person's request executes.
+fn identity_pool(server: &Server) -> PgPool {
+    let (role, connections) = IDENTITY;
+    options(connections)
+        .after_connect(|conn, _| Box::pin(live_session::prepare(conn)))
         .connect_lazy_with(server.role(role))
 }
 
@@ -243,7 +255,7 @@ impl Db {
         let subscriptions = Arc::default();
         let db = Self(Arc::new(Inner {
             control: pools,
-            identity: pool(control, IDENTITY),
+            identity: identity_pool(control),
             mail: Notify::new(),
             key_uses: Uses::default(),
             public_keys: PublicKeys::default(),

@@ -312,7 +312,7 @@ fn question(tenant: &Tenant, name: &str, refusal: &Refusal) -> Markup {
         html! {
             @for (_, sentence) in refusal.all() {
                 (Notice::new(Tone::Danger, sentence).body(html! {
-                    "Give those members another role, or revoke the invitations, first. "
+                    "First give those members and providers another role, and revoke the invitations. "
                     a href=(tenant.href("/team")) { "Team" }
                 }))
             }
