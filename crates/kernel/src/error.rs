@@ -265,6 +265,15 @@ impl From<sqlx::Error> for Error {
             {
                 Self::Unavailable(error)
             }
+            // character_not_in_repertoire and untranslatable_character: Rust's strings are UTF-8, so
+            // it is the one character that Postgres stores in neither text nor jsonb.
+            sqlx::Error::Database(ref cause)
+                if cause
+                    .code()
+                    .is_some_and(|code| matches!(&*code, "22021" | "22P05")) =>
+            {
+                Self::invalid("text can't contain the character U+0000")
+            }
             other => Self::Internal(other.into()),
         }
     }

@@ -64,6 +64,11 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
+/// The largest form of a page that is read, in bytes: the longest field has 4,000 characters, each of
+/// which takes up to twelve bytes when it is URL-encoded. The router sets it; a form with a file has
+/// a limit of its own.
+pub const FORM_LIMIT: usize = 64 * 1024;
+
 /// The fields of a page's form, URL-encoded.
 #[derive(Debug)]
 pub struct Form<T>(pub T);
@@ -75,7 +80,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         match axum::Form::from_request(request, state).await {
             Ok(axum::Form(value)) => Ok(Self(value)),
             Err(FormRejection::BytesRejection(cause)) if cause.status() == 413 => {
-                Err(Error::TooLarge { limit: BODY_LIMIT })
+                Err(Error::TooLarge { limit: FORM_LIMIT })
             }
             // Not the rejection's own text, which may quote what was typed.
             Err(_) => Err(Error::invalid(

@@ -188,7 +188,9 @@ pub fn router(state: AppState) -> Router {
     .merge(identity::tokens::api::well_known())
     .merge(health::routes())
     .merge(docs::routes(document))
-    .merge(pages())
+    .merge(pages().layer(axum::extract::DefaultBodyLimit::max(
+        kernel::extract::FORM_LIMIT,
+    )))
     .fallback(layers::not_found)
     .method_not_allowed_fallback(layers::method_not_allowed)
     .layer(CatchPanicLayer::custom(layers::panicked))

@@ -287,7 +287,8 @@ pub(super) async fn authenticate<P: Permission>(
 ) -> Result<Access<P>> {
     let params = RawPathParams::from_request_parts(parts, state)
         .await
-        .map_err(Error::internal)?;
+        // What is not UTF-8 names nothing.
+        .map_err(|_| Error::NotFound("tenant"))?;
     let slug = params
         .iter()
         .find(|(name, _)| *name == "tenant")

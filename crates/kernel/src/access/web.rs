@@ -197,8 +197,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         // A form of another site's must not sign a browser in as somebody else either.
+        // Programs that are no browsers send neither header and have no cookie to be misused.
+        let is_browser = [FETCH_SITE, header::ORIGIN]
+            .iter()
+            .any(|name| parts.headers.contains_key(name));
         if let Some(web) = parts.extensions.get::<Web>()
-            && parts.headers.contains_key(FETCH_SITE)
+            && is_browser
         {
             web.require_same_origin(&parts.method, &parts.headers)?;
         }

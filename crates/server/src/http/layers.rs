@@ -15,6 +15,13 @@ use tracing::Instrument;
 use super::AppState;
 
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// What browsers can give a page and no page here asks for. Passkeys and the clipboard are used.
+const UNUSED: &str =
+    "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
 /// Mints the correlation id. One sent from outside is not taken over: it could be anybody's.
 pub async fn correlate(request: Request, next: Next) -> Response {
@@ -52,6 +59,10 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::CACHE_CONTROL, "no-store"),
+        // Pages of other origins neither hold a window of ours nor embed what it shows.
+        (OPENER_POLICY, "same-origin"),
+        (RESOURCE_POLICY, "same-origin"),
+        (PERMISSIONS_POLICY, UNUSED),
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",

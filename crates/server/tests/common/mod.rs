@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub mod binary;
+pub mod people;
 pub mod sign;
 pub mod tenant;
 

@@ -5,8 +5,10 @@
 mod common;
 
 mod answer;
+mod browser;
 mod objects;
 mod others;
+mod own_pages;
 mod pages;
 mod permissions;
 mod routes;

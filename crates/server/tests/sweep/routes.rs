@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use server::http::{self, AppState, Readiness};
@@ -93,11 +94,21 @@ pub fn documented() -> Vec<Operation> {
 /// routes.
 pub const FALLBACK: [&str; 2] = ["/", "/{*__private__axum_fallback}"];
 
-/// Every path that the router knows. axum shows them in its debugging output and nowhere else.
-pub fn routed(node: &TestNode) -> BTreeSet<String> {
+/// The router of a node, once more.
+pub fn router(node: &TestNode) -> Router {
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let state = AppState::new(node.program(), Readiness::ready(), metrics).expect("a public URL");
-    let text = format!("{:?}", http::router(state));
+    http::router(state)
+}
+
+/// Every path that a node's router knows.
+pub fn routed(node: &TestNode) -> BTreeSet<String> {
+    paths(&router(node))
+}
+
+/// Every path that a router knows. axum shows them in its debugging output and nowhere else.
+pub fn paths(router: &Router) -> BTreeSet<String> {
+    let text = format!("{router:?}");
     let paths: BTreeSet<String> = text
         .split("RouteId(")
         .filter_map(|part| {

@@ -246,9 +246,11 @@ async fn end(before: Result<SessionHolder>) -> Result<()> {
     }
 }
 
-/// Somebody whose session has ended meanwhile is signed out as well.
+/// Somebody whose session has ended meanwhile is signed out as well. Browsers send no cookie with
+/// another site's form, but would take the answer's: that the form is ours is asked beforehand.
 async fn sign_out(
     Extension(web): Extension<Web>,
+    _: Visitor,
     holder: Result<SessionHolder>,
 ) -> Result<Response> {
     match holder {
