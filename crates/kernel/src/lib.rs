@@ -18,6 +18,7 @@ pub mod id;
 pub mod ingest;
 pub mod jobs;
 pub mod lease;
+pub mod network;
 pub mod page;
 pub mod permission;
 pub mod postgres;
