@@ -77,19 +77,29 @@ impl Egress {
         })))
     }
 
-    /// Begins a request, unless the URL shows that it is not for calling. What its name stands for
-    /// is checked when it is sent; [`Refusal::behind`] finds that in the error.
+    /// Whether anything in the URL itself shows that it is not for calling. What its name stands for
+    /// is checked when it is called.
+    pub fn check(&self, url: &Url) -> std::result::Result<(), Refusal> {
+        let (gate, _) = self.for_port_of(url);
+        gate.check(url)
+    }
+
+    /// Begins a request, of which [`Egress::check`] is true. What its name stands for is checked when
+    /// it is sent; [`Refusal::behind`] finds that in the error.
     pub fn request(
         &self,
         method: Method,
         url: Url,
     ) -> std::result::Result<RequestBuilder, Refusal> {
-        let port = url.port_or_known_default();
-        let (gate, client) = port
-            .and_then(|port| self.0.at.get(&port))
-            .unwrap_or(&self.0.outside);
+        let (gate, client) = self.for_port_of(&url);
         gate.check(&url)?;
         Ok(client.request(method, url))
+    }
+
+    fn for_port_of(&self, url: &Url) -> &(Gate, Client) {
+        let port = url.port_or_known_default();
+        port.and_then(|port| self.0.at.get(&port))
+            .unwrap_or(&self.0.outside)
     }
 }
 

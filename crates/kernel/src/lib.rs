@@ -29,6 +29,7 @@ pub mod suspension;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod usage;
 
 pub use access::{Access, Operator};
 pub use db::{Db, Tx};

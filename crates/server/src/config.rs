@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use audit::destination::Destination;
+use ::egress::AllowList;
 use config::{Environment, File, FileFormat};
 use identity::mail::MailSettings;
 use kernel::{client::TrustedProxies, secret::Secret};
@@ -35,6 +36,7 @@ pub struct Config {
     pub database: Database,
     pub operator: Operator,
     pub mail: Mail,
+    pub egress: Egress,
     pub worker: Worker,
     pub audit: Audit,
     pub log: Log,
@@ -66,6 +68,36 @@ pub struct Operator {
 pub struct Mail {
     pub smtp_url: Secret,
     pub from: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    allow: Listed,
+}
+
+/// A list, or its entries in one text, which is all that the environment has.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Listed {
+    Entries(Vec<String>),
+    Text(String),
+}
+
+impl Egress {
+    /// What is open beside public addresses.
+    pub fn allow(&self) -> anyhow::Result<AllowList> {
+        let entries: Vec<&str> = match &self.allow {
+            Listed::Entries(entries) => entries.iter().map(String::as_str).collect(),
+            Listed::Text(text) => text.split(',').collect(),
+        };
+        let entries = entries.into_iter().map(str::trim);
+        entries
+            .filter(|entry| !entry.is_empty())
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .context("egress.allow")
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -193,6 +225,7 @@ impl Config {
             self.audit.checkpoint_seconds > 0,
             "audit.checkpoint_seconds: must be at least 1"
         );
+        self.egress.allow()?;
         self.audit.sink()?;
         anyhow::ensure!(
             self.audit.stream()?.is_none_or(|stream| !stream.is_file()),
@@ -292,6 +325,12 @@ mod tests {
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
             ("FREEHOLD_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
             ("FREEHOLD_AUDIT__SINK", "here", "audit.sink"),
+            ("FREEHOLD_EGRESS__ALLOW", "10.0.0.0/8", "egress.allow"),
+            (
+                "FREEHOLD_EGRESS__ALLOW",
+                "10.0.0.0/8:443, 169.254.169.254:80",
+                "egress.allow",
+            ),
             ("FREEHOLD_AUDIT__STREAM", "/a/file", "audit.stream"),
             (
                 "FREEHOLD_AUDIT__STREAM",
