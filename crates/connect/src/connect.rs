@@ -6,7 +6,7 @@ use kernel::{Error, Result, bus::Change, id::TenantId, secret::Secret};
 use tokio::sync::broadcast;
 use vault::{DataKeyCache, KeyProvider};
 
-use crate::{account::Accounts, catalogue::Catalogue};
+use crate::{account::Accounts, catalogue::Catalogue, tokens::Tokens};
 
 /// How long a provider may take to answer a call, and to accept a connection.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,6 +41,7 @@ struct Shared {
     keys: Arc<KeyProvider>,
     data_keys: DataKeyCache,
     accounts: Accounts,
+    tokens: Tokens,
     http: reqwest::Client,
 }
 
@@ -70,6 +71,7 @@ impl Connect {
             keys: keys.into(),
             data_keys: DataKeyCache::new(),
             accounts: Accounts::new(),
+            tokens: Tokens::new(),
             http,
         })))
     }
@@ -83,6 +85,7 @@ impl Connect {
                     Ok(Ok(Change::Credentials(tenant))) => connect.forget(tenant),
                     Ok(Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_))) => {
                         connect.0.accounts.clear();
+                        connect.0.tokens.clear();
                     }
                     Ok(Err(broadcast::error::RecvError::Closed)) => return,
                     Err(_) => connect.0.data_keys.drop_expired(),
@@ -94,6 +97,7 @@ impl Connect {
     /// Drops what this node remembers of a tenant's credentials.
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.0.accounts.forget(tenant);
+        self.0.tokens.forget_tenant(tenant);
     }
 
     pub fn catalogue(&self) -> &Catalogue {
@@ -119,6 +123,10 @@ impl Connect {
 
     pub(crate) fn accounts(&self) -> &Accounts {
         &self.0.accounts
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
