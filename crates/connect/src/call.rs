@@ -1,8 +1,9 @@
 //! Calls to providers' APIs, with the tenant's credential: timed, recorded under the correlation
 //! id, and with failures told in words that quote the provider but never a secret.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use egress::{ReadError, Refusal};
 use http::{HeaderMap, StatusCode};
 use kernel::{
     Access, Error, Result, id::ProviderCallId, permission::CredentialsUse, telemetry::metric,
@@ -14,6 +15,8 @@ use crate::{Authorization, Connect, OpenCredential};
 
 /// The most that is quoted of a provider's answer, in characters.
 const QUOTE: usize = 300;
+/// The most that is read of an answer, in bytes. What is asked for here are short documents.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -47,6 +50,19 @@ pub(crate) struct Raw {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
+}
+
+/// One call, as it is recorded.
+#[derive(Debug)]
+pub(crate) struct Called<'a> {
+    pub provider: &'a str,
+    pub operation: &'static str,
+    /// Absent where no answer came.
+    pub status: Option<StatusCode>,
+    /// What went wrong, without any secret.
+    pub error: Option<String>,
+    pub started_at: OffsetDateTime,
+    pub duration: Duration,
 }
 
 /// Why no answer came, in words for the tenant.
@@ -96,11 +112,12 @@ impl Raw {
 
 impl Connect {
     /// Calls the provider. Errors are [`Error::Provider`]: worth a retry for 408, 5xx, rate limits,
-    /// time-outs and broken connections.
+    /// time-outs and broken connections; or [`Error::AddressRefused`], where the tenant's own
+    /// address is not for calling.
     pub async fn call(&self, access: &Access<CredentialsUse>, call: Call<'_>) -> Result<Answer> {
         let provider = call.credential.provider.as_str();
         let authorization = self.authorize(access, call.credential).await?;
-        let request = self.request(&authorization, call.method, &call.path);
+        let request = self.request(provider, &authorization, call.method, &call.path)?;
         let request = match &call.body {
             CallBody::None => request,
             CallBody::Json(value) => request.json(value),
@@ -129,13 +146,13 @@ impl Connect {
     /// A request below the provider's base URL that carries the tenant's proof.
     pub(crate) fn request(
         &self,
+        provider: &str,
         authorization: &Authorization,
         method: http::Method,
         path: &str,
-    ) -> reqwest::RequestBuilder {
-        self.http()
-            .request(method, authorization.url(path).expose())
-            .headers(authorization.headers().clone())
+    ) -> Result<reqwest::RequestBuilder> {
+        let request = self.outbound(provider, method, authorization.url(path).expose())?;
+        Ok(request.headers(authorization.headers().clone()))
     }
 
     /// Sends a request and records that it was sent. `judge` says what the answer is worth and, for
@@ -155,12 +172,33 @@ impl Connect {
         let (status, judged, error) = match reply {
             Ok(raw) => {
                 let (judged, error) = judge(&raw);
-                (Some(raw.status), Ok(judged), error)
+                (Some(raw.status), Ok(Ok(judged)), error)
             }
-            Err((status, unreached)) => (status, Err(unreached), Some(unreached.0.to_owned())),
+            Err(Lost::Refused(refusal)) => (None, Err(refusal.clone()), Some(refusal.to_string())),
+            Err(Lost::Unreached(status, unreached)) => {
+                (status, Ok(Err(unreached)), Some(unreached.0.to_owned()))
+            }
         };
+        let called = Called {
+            provider,
+            operation,
+            status,
+            error,
+            started_at,
+            duration,
+        };
+        self.record(access, called).await?;
+        Ok(judged?)
+    }
 
-        let class = status.map_or("none".to_owned(), |status| {
+    /// Counts a call, and keeps it under the correlation id.
+    pub(crate) async fn record(
+        &self,
+        access: &Access<CredentialsUse>,
+        called: Called<'_>,
+    ) -> Result<()> {
+        let (provider, operation) = (called.provider, called.operation);
+        let class = called.status.map_or("none".to_owned(), |status| {
             format!("{}xx", status.as_u16() / 100)
         });
         metrics::counter!(metric::PROVIDER_CALLS, "provider" => provider.to_owned(),
@@ -168,7 +206,7 @@ impl Connect {
         .increment(1);
         metrics::histogram!(metric::PROVIDER_SECONDS, "provider" => provider.to_owned(),
             "operation" => operation)
-        .record(duration);
+        .record(called.duration);
 
         let mut tx = access.begin().await?;
         sqlx::query!(
@@ -178,16 +216,15 @@ impl Connect {
             ProviderCallId::new().uuid(),
             provider,
             operation,
-            status.map(|status| i32::from(status.as_u16())),
-            error,
-            started_at,
-            i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+            called.status.map(|status| i32::from(status.as_u16())),
+            called.error,
+            called.started_at,
+            i64::try_from(called.duration.as_micros()).unwrap_or(i64::MAX),
             access.correlation().uuid(),
         )
         .execute(tx.conn())
         .await?;
-        tx.commit().await?;
-        Ok(judged)
+        tx.commit().await
     }
 
     fn judge(
@@ -222,22 +259,36 @@ impl Connect {
     }
 }
 
-async fn exchange(
-    request: reqwest::RequestBuilder,
-) -> std::result::Result<Raw, (Option<StatusCode>, Unreached)> {
-    let response = request
-        .send()
-        .await
-        .map_err(|error| (None, transport(&error)))?;
+/// Why an exchange brought no answer.
+enum Lost {
+    Refused(Refusal),
+    Unreached(Option<StatusCode>, Unreached),
+}
+
+async fn exchange(request: reqwest::RequestBuilder) -> std::result::Result<Raw, Lost> {
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            let refusal = Refusal::behind(&error).cloned();
+            return Err(
+                refusal.map_or_else(|| Lost::Unreached(None, transport(&error)), Lost::Refused)
+            );
+        }
+    };
     let (status, headers) = (response.status(), response.headers().clone());
-    match response.text().await {
-        Ok(text) => Ok(Raw {
-            status,
-            headers,
-            text,
-        }),
-        Err(error) => Err((Some(status), transport(&error))),
-    }
+    let unreached = match egress::read(response, LONGEST_ANSWER).await {
+        Ok(body) => {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            return Ok(Raw {
+                status,
+                headers,
+                text,
+            });
+        }
+        Err(ReadError::TooLarge(_)) => Unreached("answered with more than is read"),
+        Err(ReadError::Broken(error)) => transport(&error),
+    };
+    Err(Lost::Unreached(Some(status), unreached))
 }
 
 fn parse(raw: &Raw) -> std::result::Result<Value, Failure> {
@@ -253,7 +304,7 @@ fn parse(raw: &Raw) -> std::result::Result<Value, Failure> {
 
 /// Names the kind of failure alone: the library's own text would quote the URL, which for some
 /// providers holds the secret.
-fn transport(error: &reqwest::Error) -> Unreached {
+pub(crate) fn transport(error: &reqwest::Error) -> Unreached {
     Unreached(if error.is_timeout() {
         "did not answer in time"
     } else if error.is_connect() {

@@ -1,23 +1,24 @@
-//! What the parts of this crate share in a running program: catalogue, keys, caches, HTTP client.
+//! What the parts of this crate share in a running program: catalogue, keys, caches, the way out.
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use egress::{AllowList, Egress, Place};
 use kernel::{Error, Result, bus::Change, id::TenantId, secret::Secret};
 use tokio::sync::broadcast;
 use vault::{DataKeyCache, KeyProvider};
 
-use crate::{account::Accounts, catalogue::Catalogue, tokens::Tokens};
+use url::Url;
 
-/// How long a provider may take to answer a call, and to accept a connection.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{account::Accounts, catalogue::Catalogue, proxy::Memory, tokens::Tokens};
+
 /// How often expired data keys are wiped from memory.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// What the configuration says of one provider.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderSettings {
-    /// Replaces the catalogue's base URL: a simulator, a proxy, a regional host.
+    /// Replaces the catalogue's base URL: a simulator, a proxy, a regional host. What is configured
+    /// is called wherever it is, for this provider.
     pub base_url: Option<String>,
     /// The token that proves a platform-wide webhook URL to the provider. It answers handshakes
     /// and opens nothing.
@@ -29,6 +30,8 @@ pub struct Settings {
     /// The address under which the outside reaches this server, without a trailing slash.
     pub public_url: String,
     pub providers: HashMap<String, ProviderSettings>,
+    /// What may be called inside the operator's network where a tenant names the address.
+    pub allow: AllowList,
 }
 
 /// Everything of this crate that a running program shares. Cheap to clone.
@@ -42,7 +45,11 @@ struct Shared {
     data_keys: DataKeyCache,
     accounts: Accounts,
     tokens: Tokens,
-    http: reqwest::Client,
+    proxy: Memory,
+    /// To providers, where the catalogue or the tenant says they are.
+    outside: Egress,
+    /// To providers, where the configuration says they are.
+    configured: Egress,
 }
 
 impl fmt::Debug for Connect {
@@ -57,22 +64,19 @@ impl Connect {
         keys: impl Into<Arc<KeyProvider>>,
         settings: Settings,
     ) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
-            .timeout(CALL_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A redirect would carry the credential to wherever it points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(Error::internal)?;
+        let configured = settings.providers.values();
+        let configured = configured.filter_map(|provider| provider.base_url.as_deref());
+        let configured = configured.filter_map(|url| Place::of(&Url::parse(url).ok()?));
         Ok(Self(Arc::new(Shared {
+            configured: Egress::new(settings.allow.and(configured))?,
+            outside: Egress::new(settings.allow.clone())?,
             catalogue,
             settings,
             keys: keys.into(),
             data_keys: DataKeyCache::new(),
             accounts: Accounts::new(),
             tokens: Tokens::new(),
-            http,
+            proxy: Memory::new(),
         })))
     }
 
@@ -129,8 +133,31 @@ impl Connect {
         &self.0.tokens
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.0.http
+    pub(crate) fn proxy(&self) -> &Memory {
+        &self.0.proxy
+    }
+
+    /// The way to a provider's API.
+    pub(crate) fn egress(&self, provider: &str) -> &Egress {
+        match self.provider_settings(provider).base_url {
+            Some(_) => &self.0.configured,
+            None => &self.0.outside,
+        }
+    }
+
+    /// Begins a request to a provider.
+    ///
+    /// # Errors
+    /// [`Error::AddressRefused`] where the address is not for calling.
+    pub(crate) fn outbound(
+        &self,
+        provider: &str,
+        method: http::Method,
+        url: &str,
+    ) -> Result<reqwest::RequestBuilder> {
+        let url = Url::parse(url)
+            .map_err(|_| Error::AddressRefused("the provider's address is no URL".to_owned()))?;
+        Ok(self.egress(provider).request(method, url)?)
     }
 
     /// The settings of one provider; the defaults where the configuration says nothing.

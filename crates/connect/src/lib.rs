@@ -3,7 +3,8 @@
 //! The catalogue describes providers as data; `webhook` verifies, splits and signs their webhooks
 //! by it; `inbound` is the pipeline from request to acknowledgement. `credentials` keeps tenants'
 //! secrets, sealed by `seal`; `resolve` opens them for use, `authorize` makes of them what a request
-//! must carry, and `call` spends them on the provider's API. Nothing here knows conversations, agents or plans.
+//! must carry, and `call` spends them on the provider's API; `proxy` does so for whoever calls it.
+//! Nothing here knows conversations, agents or plans.
 
 mod account;
 mod authorize;
@@ -13,6 +14,7 @@ mod connect;
 pub mod credentials;
 mod github_app;
 pub mod inbound;
+pub mod proxy;
 mod resolve;
 mod seal;
 mod tokens;

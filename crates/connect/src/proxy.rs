@@ -114,7 +114,9 @@ impl Connect {
             self.tokens().forget(access.tenant().id, credential.id);
         }
         let error = match &outcome {
-            Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
+            Ok(answer)
+                if answer.status().is_client_error() || answer.status().is_server_error() =>
+            {
                 Some(format!("answered {}", answer.status().as_u16()))
             }
             Ok(_) => None,
@@ -148,8 +150,12 @@ fn chosen(headers: &HeaderMap) -> Result<Option<CredentialId>> {
     let Some(value) = headers.get(CREDENTIAL) else {
         return Ok(None);
     };
-    let id = value.to_str().ok().and_then(|text| CredentialId::from_str(text).ok());
-    let id = id.ok_or_else(|| Error::field(CREDENTIAL.as_str(), "is not the id of a credential"))?;
+    let id = value
+        .to_str()
+        .ok()
+        .and_then(|text| CredentialId::from_str(text).ok());
+    let id =
+        id.ok_or_else(|| Error::field(CREDENTIAL.as_str(), "is not the id of a credential"))?;
     Ok(Some(id))
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use kernel::{
     Access, Error, Result,
     id::{CredentialId, TenantId},
@@ -129,18 +129,25 @@ impl Connect {
             let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
             pairs.iter().map(owned).collect()
         };
+        let provider = credential.provider.as_str();
         let request = match way {
             Auth::ClientCredentials(grant) => self
-                .http()
-                .post(self.endpoint(&grant.token_url, credential)?)
+                .outbound(
+                    provider,
+                    Method::POST,
+                    &self.endpoint(&grant.token_url, credential)?,
+                )?
                 .basic_auth(
                     credential.field(&grant.client_id)?,
                     Some(credential.secret(&grant.client_secret)?.expose()),
                 )
                 .form(&form(&[("grant_type", "client_credentials")])),
             Auth::RefreshToken(grant) => self
-                .http()
-                .post(self.endpoint(&grant.token_url, credential)?)
+                .outbound(
+                    provider,
+                    Method::POST,
+                    &self.endpoint(&grant.token_url, credential)?,
+                )?
                 .basic_auth(
                     credential.field(&grant.client_id)?,
                     Some(credential.secret(&grant.client_secret)?.expose()),
@@ -163,7 +170,7 @@ impl Connect {
                     return Err(Error::invalid("the installation id is not a number"));
                 }
                 let path = format!("/app/installations/{installation}/access_tokens");
-                self.request(authorization, http::Method::POST, &path)
+                self.request(provider, authorization, Method::POST, &path)?
                     .bearer_auth(jwt.expose())
             }
             _ => {
@@ -172,7 +179,6 @@ impl Connect {
                 )));
             }
         };
-        let provider = credential.provider.as_str();
         let outcome = self
             .send(access, provider, OPERATION, request, |raw| {
                 let granted = granted(raw, authorization);

@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ::egress::AllowList;
 use anyhow::Context;
 use audit::destination::Destination;
-use ::egress::AllowList;
 use config::{Environment, File, FileFormat};
 use identity::mail::MailSettings;
 use kernel::{client::TrustedProxies, secret::Secret};

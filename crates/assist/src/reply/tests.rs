@@ -62,6 +62,7 @@ impl Scene {
         let settings = Settings {
             public_url: "http://localhost".to_owned(),
             providers: HashMap::from([("openai".to_owned(), openai)]),
+            allow: Default::default(),
         };
         let connect = Connect::new(Catalogue::builtin(), KeyProvider::Local(keyring), settings)
             .expect("connect");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{self, Body, HttpBody};
 use egress::{Egress, Refusal};
 use futures_util::TryStreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::CONTENT_LENGTH};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header::CONTENT_LENGTH};
 use kernel::{Error, Result};
 use reqwest::Response;
 use serde_json::Value;
@@ -15,7 +15,10 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::meter::Bytes;
-use crate::catalogue::Retry;
+use crate::{
+    call::{Failure, Unreached, transport},
+    catalogue::Retry,
+};
 
 /// The largest body that is kept for being sent again. A larger one, and one of unknown length,
 /// goes through as it comes, once.
@@ -53,35 +56,28 @@ pub(super) enum Payload {
 pub(super) enum Unanswered {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("did not answer in time")]
-    Late,
-    #[error("can't be reached")]
-    Unreachable,
-    #[error("broke the connection off")]
-    Broken,
+    /// Nothing was sent.
+    #[error("{}", .0.0)]
+    Unconnected(Unreached),
+    #[error("{}", .0.0)]
+    Lost(Unreached),
 }
 
 impl Unanswered {
-    /// Names the kind of failure alone: the library's own text would quote the URL, which for some
-    /// providers holds the secret.
     fn of(error: &reqwest::Error) -> Self {
         match Refusal::behind(error) {
             Some(refusal) => Self::Refused(refusal.clone()),
-            None if error.is_timeout() => Self::Late,
-            None if error.is_connect() => Self::Unreachable,
-            None => Self::Broken,
+            None if error.is_connect() => Self::Unconnected(transport(error)),
+            None => Self::Lost(transport(error)),
         }
     }
 
     pub fn told(self, provider: &str) -> Error {
         match self {
             Self::Refused(refusal) => refusal.into(),
-            other => Error::Provider {
-                provider: provider.to_owned(),
-                status: None,
-                detail: other.to_string(),
-                retryable: true,
-            },
+            Self::Unconnected(unreached) | Self::Lost(unreached) => {
+                Failure::from(unreached).told(provider)
+            }
         }
     }
 }
@@ -155,7 +151,11 @@ impl Attempts<'_> {
             .headers(self.headers.clone())
             .timeout(LONGEST);
         let bodiless = body.as_bytes().is_some_and(<[u8]>::is_empty);
-        let request = if bodiless { request } else { request.body(body) };
+        let request = if bodiless {
+            request
+        } else {
+            request.body(body)
+        };
         request.send().await.map_err(|error| Unanswered::of(&error))
     }
 
@@ -171,8 +171,8 @@ impl Attempts<'_> {
                 );
                 down || self.is_limited(answer)
             }
-            Err(Unanswered::Unreachable) => true,
-            Err(Unanswered::Refused(_) | Unanswered::Late | Unanswered::Broken) => false,
+            Err(Unanswered::Unconnected(_)) => true,
+            Err(Unanswered::Refused(_) | Unanswered::Lost(_)) => false,
         }
     }
 
@@ -194,6 +194,8 @@ impl Attempts<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn may_repeat(method: Method, retry: &str, headers: &[&'static str]) -> bool {

@@ -73,7 +73,10 @@ const ORIGINS: &[&str] = &[
 const ORIGINS_PREFIXES: &[&str] = &[OURS, "access-control-", "cross-origin-"];
 
 fn among(name: &HeaderName, names: &[&str], prefixes: &[&str]) -> bool {
-    names.contains(&name.as_str()) || prefixes.iter().any(|prefix| name.as_str().starts_with(prefix))
+    names.contains(&name.as_str())
+        || prefixes
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Whether a `Connection` header names it.

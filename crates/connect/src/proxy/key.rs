@@ -24,7 +24,10 @@ pub(super) async fn around(mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(Shown(key));
     }
     let mut response = next.run(request).await;
-    let code = response.extensions().get::<Problem>().map(|problem| problem.code);
+    let code = response
+        .extensions()
+        .get::<Problem>()
+        .map(|problem| problem.code);
     if let Some(code) = code {
         response
             .headers_mut()
@@ -36,7 +39,9 @@ pub(super) async fn around(mut request: Request, next: Next) -> Response {
 /// A key in `Authorization`, after whichever scheme or as the password of a name; then one that is
 /// the whole of another header.
 fn find(headers: &HeaderMap) -> Option<Secret> {
-    let shown = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let (scheme, text) = match shown.map(|shown| shown.split_once(' ').unwrap_or(("", shown))) {
         Some((scheme, text)) => (scheme, text.trim()),
         None => ("", ""),
@@ -48,7 +53,9 @@ fn find(headers: &HeaderMap) -> Option<Secret> {
         let pair = BASE64_STANDARD.decode(text).ok()?;
         let (user, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
         // Some providers take the key as the name, with or without a password.
-        let found = [password, user].into_iter().find(|text| api_key::is_formed(text));
+        let found = [password, user]
+            .into_iter()
+            .find(|text| api_key::is_formed(text));
         return found.map(Secret::new);
     }
     let others = headers.values().filter_map(|value| value.to_str().ok());
@@ -58,7 +65,10 @@ fn find(headers: &HeaderMap) -> Option<Secret> {
 
 #[cfg(test)]
 mod tests {
-    use kernel::{access::api_key::{Mode, NewKey}, id::TenantId};
+    use kernel::{
+        access::api_key::{Mode, NewKey},
+        id::TenantId,
+    };
 
     use super::*;
 
@@ -86,7 +96,10 @@ mod tests {
             assert_eq!(found(name, &value).as_deref(), Some(key), "{name}: {value}");
         }
         // A signed token is no key, and is shown in one way alone.
-        assert_eq!(found("authorization", "Bearer a.b.c").as_deref(), Some("a.b.c"));
+        assert_eq!(
+            found("authorization", "Bearer a.b.c").as_deref(),
+            Some("a.b.c")
+        );
         for (name, value) in [
             ("authorization", "Basic !".to_owned()),
             ("authorization", basic("AC1:secret".into())),

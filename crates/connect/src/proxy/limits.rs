@@ -22,7 +22,8 @@ impl Limits {
 
     /// Notes that the provider asked to wait.
     pub fn note(&self, credential: CredentialId, wait: Duration) {
-        self.0.insert(credential, Instant::now() + wait.min(LONGEST));
+        self.0
+            .insert(credential, Instant::now() + wait.min(LONGEST));
     }
 
     /// # Errors

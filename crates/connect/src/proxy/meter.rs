@@ -2,8 +2,8 @@
 //! credential.
 
 use kernel::{
-    Access, Error, Result, audit::Act, error::OnConstraint, id::CredentialId,
-    permission::ProxyUse, telemetry::metric, usage::Counter,
+    Access, Error, Result, audit::Act, error::OnConstraint, id::CredentialId, permission::ProxyUse,
+    telemetry::metric, usage::Counter,
 };
 use quick_cache::sync::Cache;
 use serde::Serialize;

@@ -92,9 +92,7 @@ pub(super) fn target(base: &Url, whole: &str, query: Option<&str>) -> Result<Url
 
 /// The part of a URL's path below that of a base, with its slash, if it is there.
 pub(super) fn after<'a>(base: &Url, url: &'a Url) -> Option<&'a str> {
-    let rest = url
-        .path()
-        .strip_prefix(base.path().trim_end_matches('/'))?;
+    let rest = url.path().strip_prefix(base.path().trim_end_matches('/'))?;
     (url.origin() == base.origin() && rest.starts_with('/')).then_some(rest)
 }
 
