@@ -14,7 +14,7 @@ import os
 import sys
 
 import twilio
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
@@ -60,13 +60,14 @@ def message():
 def errors():
     try:
         client().messages.create(to="nobody", from_=FROM, body="x")
-    except TwilioRestException as error:
+    except TwilioException as error:
         check(error.status == 400 and error.code == 21211, f"refused as {error.code}")
     else:
         raise Failed("a message to nobody was taken")
     try:
         client("not-a-key").api.v2010.accounts(SID).fetch()
-    except TwilioRestException as error:
+    except TwilioException as error:
+        # The library knows problem documents (RFC 9457), and has an exception of its own for them.
         check(error.status == 401, f"refused as {error.status}")
     else:
         raise Failed("a wrong key was taken")
@@ -77,7 +78,7 @@ def main():
     for step in (account, message, errors):
         try:
             step()
-        except (Failed, TwilioRestException) as failure:
+        except (Failed, TwilioException) as failure:
             print(f"failed  {step.__name__}: {failure}", file=sys.stderr)
             return 1
         print(f"ok      {step.__name__}")

@@ -32,8 +32,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest that a call may take with all of its streaming.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// A request that is ready but for its body.
-#[derive(Debug)]
+/// A request that is ready but for its body. Its address may hold the secret, so it is not shown.
 pub(super) struct Attempts<'a> {
     pub egress: &'a Egress,
     pub method: Method,

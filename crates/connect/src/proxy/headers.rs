@@ -150,7 +150,6 @@ pub(super) fn answer(
 }
 
 /// How addresses of the provider's are told as addresses of the proxy's.
-#[derive(Debug)]
 pub(super) struct Addresses<'a> {
     /// The provider's API, with the secret where that stands in the path.
     pub base: &'a Url,

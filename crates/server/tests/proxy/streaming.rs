@@ -9,7 +9,7 @@ use axum::{
     extract::Request,
     response::Response,
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http::Method;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -21,10 +21,14 @@ use crate::{
 
 type Chunk = Result<Bytes, Infallible>;
 
-fn streamed(chunks: mpsc::Receiver<Chunk>) -> Body {
-    Body::from_stream(stream::unfold(chunks, async |mut chunks| {
+fn each(chunks: mpsc::Receiver<Chunk>) -> impl Stream<Item = Chunk> + Send + 'static {
+    stream::unfold(chunks, |mut chunks| async move {
         Some((chunks.recv().await?, chunks))
-    }))
+    })
+}
+
+fn streamed(chunks: mpsc::Receiver<Chunk>) -> Body {
+    Body::from_stream(each(chunks))
 }
 
 async fn in_time<F: Future>(what: F) -> F::Output {
@@ -101,7 +105,7 @@ async fn fifty_megabytes_go_through_while_the_last_is_still_to_come() {
     });
     let upload = request(&node, Method::POST, &format!("{PROXY}/files"), &key)
         .header("content-length", CHUNK * CHUNKS)
-        .body(reqwest::Body::wrap(streamed(chunks)));
+        .body(reqwest::Body::wrap_stream(each(chunks)));
     let mut answer = in_time(upload.send()).await.expect("an answer");
     let first = in_time(answer.chunk()).await.expect("is read");
     assert_eq!(first.as_deref(), Some(&b"begun "[..]));
