@@ -14,7 +14,7 @@
 mod tests;
 mod turn;
 
-use connect::{Auth, Call, CallBody, Connect};
+use connect::{Call, CallBody, Connect};
 use kernel::{
     Access, Result,
     events::{MessageReceived, ReplyReady},
@@ -53,11 +53,10 @@ async fn reply(
     let provider = asked.provider.as_str();
     let credential = connect.resolve(access, provider).await?;
     let call = Call {
-        provider,
+        credential: &credential,
         operation: "chat.completions",
         method: http::Method::POST,
         path: completion::PATH.to_owned(),
-        auth: Auth::Bearer(credential.secret("api_key")?),
         body: CallBody::Json(completion::request(
             &asked.model,
             &asked.instructions,

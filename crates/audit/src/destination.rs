@@ -73,6 +73,8 @@ pub enum AddressError {
     Plain(String),
     #[error("an https:// destination needs a secret, `whsec_` and 24 to 64 bytes in base64")]
     Secret,
+    #[error("{0}")]
+    Never(String),
 }
 
 /// Why a delivery did not succeed. Nothing of what was delivered is in it.
@@ -102,16 +104,8 @@ impl Destination {
         let form = || AddressError::Form(address.to_owned());
         let url = Url::parse(address).map_err(|_| form())?;
         let kind = match url.scheme() {
-            "https" => Kind::Webhook(
-                Webhook::new(url, secret)
-                    .ok_or(AddressError::Secret)?
-                    .into(),
-            ),
-            "http" if is_loopback(&url) => Kind::Webhook(
-                Webhook::new(url, secret)
-                    .ok_or(AddressError::Secret)?
-                    .into(),
-            ),
+            "https" => Kind::Webhook(Webhook::new(url, secret)?.into()),
+            "http" if is_loopback(&url) => Kind::Webhook(Webhook::new(url, secret)?.into()),
             "http" => return Err(AddressError::Plain(address.to_owned())),
             "syslog" => match (url.host_str(), url.port(), url.path()) {
                 (Some(host), Some(port), "" | "/") => Kind::Syslog(Syslog::new(host, port)),
@@ -228,6 +222,8 @@ mod tests {
         }
         let plain = parse("http://siem.example.com/").expect_err("refused");
         assert!(matches!(plain, AddressError::Plain(_)));
+        let metadata = parse("https://169.254.169.254/").expect_err("refused");
+        assert!(matches!(metadata, AddressError::Never(_)));
         for secret in ["", "whsec_", "whsec_c2hvcnQ=", "x"] {
             let refused = Destination::parse("https://example.com/", &Secret::new(secret));
             assert_eq!(refused.expect_err("refused"), AddressError::Secret);

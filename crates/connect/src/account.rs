@@ -71,6 +71,11 @@ impl Accounts {
         }
     }
 
+    /// How many changes were heard of so far.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     pub fn forget(&self, tenant: TenantId) {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.entries.retain(|(owner, _), _| *owner != tenant);
@@ -100,7 +105,7 @@ impl Connect {
         metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "miss")
             .increment(1);
         let accounts = self.accounts();
-        let changes = accounts.changes.load(Ordering::Acquire);
+        let changes = accounts.changes();
         let loaded_at = Instant::now();
         let account = Arc::new(load(access, provider).await?);
         accounts
@@ -108,7 +113,7 @@ impl Connect {
             .insert(key.clone(), (loaded_at, Arc::clone(&account)));
         // Asked after the insertion: a change heard of before it is seen here, one heard of later
         // finds the entry and removes it.
-        if accounts.changes.load(Ordering::Acquire) != changes {
+        if accounts.changes() != changes {
             accounts.entries.remove(&key);
         }
         Ok(account)

@@ -1,74 +1,33 @@
 //! Calls to providers' APIs, with the tenant's credential: timed, recorded under the correlation
 //! id, and with failures told in words that quote the provider but never a secret.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use base64::prelude::{BASE64_STANDARD, Engine};
+use egress::{ReadError, Refusal};
+use http::{HeaderMap, StatusCode};
 use kernel::{
-    Access, Error, Result, id::ProviderCallId, permission::CredentialsUse, secret::Secret,
-    telemetry::metric,
+    Access, Error, Result, id::ProviderCallId, permission::CredentialsUse, telemetry::metric,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::Connect;
+use crate::{Authorization, Connect, OpenCredential};
 
 /// The most that is quoted of a provider's answer, in characters.
 const QUOTE: usize = 300;
-/// RFC 3986, section 2.3: what is left as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+/// The most that is read of an answer, in bytes. What is asked for here are short documents.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 #[derive(Debug)]
 pub struct Call<'a> {
-    pub provider: &'a str,
+    /// Whose account is used; its provider's catalogue entry says where and how.
+    pub credential: &'a OpenCredential,
     /// For metrics and traces, as in `messages.send`.
     pub operation: &'static str,
     pub method: http::Method,
     /// Appended to the provider's base URL; begins with a slash.
     pub path: String,
-    pub auth: Auth<'a>,
     pub body: CallBody,
-}
-
-#[derive(Debug)]
-pub enum Auth<'a> {
-    Bearer(&'a Secret),
-    Basic {
-        user: &'a str,
-        password: &'a Secret,
-    },
-    /// The path carries the secret (Telegram), so it is shown nowhere.
-    InPath(&'a Secret),
-}
-
-impl Auth<'_> {
-    fn secret(&self) -> &Secret {
-        match self {
-            Self::Bearer(secret)
-            | Self::InPath(secret)
-            | Self::Basic {
-                password: secret, ..
-            } => secret,
-        }
-    }
-
-    /// The credential in every form in which an answer may repeat what was sent: as it is, escaped
-    /// as in a URL, and as the header says it.
-    fn repeated(&self) -> Vec<Secret> {
-        let secret = self.secret().expose();
-        let escaped = utf8_percent_encode(secret, ESCAPED).to_string();
-        let mut forms = vec![Secret::new(secret), Secret::new(escaped)];
-        if let Self::Basic { user, password } = self {
-            let pair = Secret::new(format!("{user}:{}", password.expose()));
-            forms.push(Secret::new(BASE64_STANDARD.encode(pair.expose())));
-        }
-        forms
-    }
 }
 
 #[derive(Debug)]
@@ -85,144 +44,259 @@ pub struct Answer {
     pub body: Value,
 }
 
-/// What a call came to, before it is told to the caller.
-struct Outcome {
-    status: Option<u16>,
-    result: std::result::Result<Value, Failure>,
+/// A provider's answer as it came.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
 }
 
-struct Failure {
-    detail: String,
-    retryable: bool,
+/// One call, as it is recorded.
+#[derive(Debug)]
+pub(crate) struct Called<'a> {
+    pub provider: &'a str,
+    pub operation: &'static str,
+    /// Absent where no answer came.
+    pub status: Option<StatusCode>,
+    /// What went wrong, without any secret.
+    pub error: Option<String>,
+    pub started_at: OffsetDateTime,
+    pub duration: Duration,
+}
+
+/// Why no answer came, in words for the tenant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unreached(pub &'static str);
+
+/// Why a provider's answer is none that can be used.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub status: Option<StatusCode>,
+    pub detail: String,
+    pub retryable: bool,
+}
+
+impl Failure {
+    pub fn told(self, provider: &str) -> Error {
+        Error::Provider {
+            provider: provider.to_owned(),
+            status: self.status.map(|status| status.as_u16()),
+            detail: self.detail,
+            retryable: self.retryable,
+        }
+    }
+}
+
+impl From<Unreached> for Failure {
+    fn from(unreached: Unreached) -> Self {
+        Self {
+            status: None,
+            detail: unreached.0.to_owned(),
+            retryable: true,
+        }
+    }
+}
+
+impl Raw {
+    /// The body, or null where it is no JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// What the provider said, shortened, without a secret should it be repeated there.
+    pub fn quote(&self, authorization: &Authorization) -> String {
+        quote(&authorization.redact(&self.text))
+    }
 }
 
 impl Connect {
-    /// Calls the provider. Errors are [`Error::Provider`]: worth a retry for 408, 429, 5xx, time-outs
-    /// and broken connections.
+    /// Calls the provider. Errors are [`Error::Provider`]: worth a retry for 408, 5xx, rate limits,
+    /// time-outs and broken connections; or [`Error::AddressRefused`], where the tenant's own
+    /// address is not for calling.
     pub async fn call(&self, access: &Access<CredentialsUse>, call: Call<'_>) -> Result<Answer> {
-        let base = self.base_url(call.provider)?;
+        let provider = call.credential.provider.as_str();
+        let authorization = self.authorize(access, call.credential).await?;
+        let request = self.request(provider, &authorization, call.method, &call.path)?;
+        let request = match &call.body {
+            CallBody::None => request,
+            CallBody::Json(value) => request.json(value),
+            CallBody::Form(pairs) => request.form(pairs),
+        };
+        let judge = |raw: &Raw| self.judge(provider, &authorization, raw);
+        let outcome = self
+            .send(access, provider, call.operation, request, |raw| {
+                let judged = judge(raw);
+                let error = judged.as_ref().err().map(|failure| failure.detail.clone());
+                (judged, error)
+            })
+            .await?;
+        let failure = match outcome {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failure)) => failure,
+            Err(unreached) => unreached.into(),
+        };
+        if failure.status == Some(StatusCode::UNAUTHORIZED) {
+            // A short-lived token that the provider has taken back must not be used until its end.
+            self.tokens().forget(access.tenant().id, call.credential.id);
+        }
+        Err(failure.told(provider))
+    }
+
+    /// A request below the provider's base URL that carries the tenant's proof.
+    pub(crate) fn request(
+        &self,
+        provider: &str,
+        authorization: &Authorization,
+        method: http::Method,
+        path: &str,
+    ) -> Result<reqwest::RequestBuilder> {
+        let request = self.outbound(provider, method, authorization.url(path).expose())?;
+        Ok(request.headers(authorization.headers().clone()))
+    }
+
+    /// Sends a request and records that it was sent. `judge` says what the answer is worth and, for
+    /// the record, what is wrong with it.
+    pub(crate) async fn send<T>(
+        &self,
+        access: &Access<CredentialsUse>,
+        provider: &str,
+        operation: &'static str,
+        request: reqwest::RequestBuilder,
+        judge: impl FnOnce(&Raw) -> (T, Option<String>),
+    ) -> Result<std::result::Result<T, Unreached>> {
         let started_at = OffsetDateTime::now_utc();
         let started = Instant::now();
-        let outcome = self.send(&base, &call).await;
+        let reply = exchange(request).await;
         let duration = started.elapsed();
+        let (status, judged, error) = match reply {
+            Ok(raw) => {
+                let (judged, error) = judge(&raw);
+                (Some(raw.status), Ok(Ok(judged)), error)
+            }
+            Err(Lost::Refused(refusal)) => (None, Err(refusal.clone()), Some(refusal.to_string())),
+            Err(Lost::Unreached(status, unreached)) => {
+                (status, Ok(Err(unreached)), Some(unreached.0.to_owned()))
+            }
+        };
+        let called = Called {
+            provider,
+            operation,
+            status,
+            error,
+            started_at,
+            duration,
+        };
+        self.record(access, called).await?;
+        Ok(judged?)
+    }
 
-        let class = outcome
-            .status
-            .map_or("none".to_owned(), |status| format!("{}xx", status / 100));
-        metrics::counter!(metric::PROVIDER_CALLS, "provider" => call.provider.to_owned(),
-            "operation" => call.operation, "status" => class)
+    /// Counts a call, and keeps it under the correlation id.
+    pub(crate) async fn record(
+        &self,
+        access: &Access<CredentialsUse>,
+        called: Called<'_>,
+    ) -> Result<()> {
+        let (provider, operation) = (called.provider, called.operation);
+        let class = called.status.map_or("none".to_owned(), |status| {
+            format!("{}xx", status.as_u16() / 100)
+        });
+        metrics::counter!(metric::PROVIDER_CALLS, "provider" => provider.to_owned(),
+            "operation" => operation, "status" => class)
         .increment(1);
-        metrics::histogram!(metric::PROVIDER_SECONDS, "provider" => call.provider.to_owned(),
-            "operation" => call.operation)
-        .record(duration);
+        metrics::histogram!(metric::PROVIDER_SECONDS, "provider" => provider.to_owned(),
+            "operation" => operation)
+        .record(called.duration);
 
-        let error = outcome
-            .result
-            .as_ref()
-            .err()
-            .map(|failure| failure.detail.clone());
         let mut tx = access.begin().await?;
         sqlx::query!(
             "INSERT INTO cell.provider_call (id, provider, operation, status, error, started_at,
                  duration_us, correlation_id)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             ProviderCallId::new().uuid(),
-            call.provider,
-            call.operation,
-            outcome.status.map(i32::from),
-            error,
-            started_at,
-            i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+            provider,
+            operation,
+            called.status.map(|status| i32::from(status.as_u16())),
+            called.error,
+            called.started_at,
+            i64::try_from(called.duration.as_micros()).unwrap_or(i64::MAX),
             access.correlation().uuid(),
         )
         .execute(tx.conn())
         .await?;
-        tx.commit().await?;
-
-        match outcome.result {
-            Ok(body) => Ok(Answer {
-                status: outcome.status.unwrap_or_default(),
-                body,
-            }),
-            Err(failure) => Err(Error::Provider {
-                provider: call.provider.to_owned(),
-                status: outcome.status,
-                detail: failure.detail,
-                retryable: failure.retryable,
-            }),
-        }
+        tx.commit().await
     }
 
-    fn base_url(&self, provider: &str) -> Result<String> {
-        if let Some(url) = self.provider_settings(provider).base_url {
-            return Ok(url);
+    fn judge(
+        &self,
+        provider: &str,
+        authorization: &Authorization,
+        raw: &Raw,
+    ) -> std::result::Result<Answer, Failure> {
+        if raw.status.is_success() {
+            return Ok(Answer {
+                status: raw.status.as_u16(),
+                body: parse(raw)?,
+            });
         }
-        self.catalogue()
+        let api = self
+            .catalogue()
             .get(provider)
-            .and_then(|provider| provider.api.as_ref())
-            .map(|api| api.base_url.clone())
-            .ok_or_else(|| {
-                Error::invalid(format!(
-                    "the provider `{provider}` has no API in the catalogue"
-                ))
-            })
-    }
-
-    async fn send(&self, base: &str, call: &Call<'_>) -> Outcome {
-        let mut request = self
-            .http()
-            .request(call.method.clone(), format!("{base}{}", call.path));
-        request = match &call.auth {
-            Auth::Bearer(token) => request.bearer_auth(token.expose()),
-            Auth::Basic { user, password } => request.basic_auth(user, Some(password.expose())),
-            Auth::InPath(_) => request,
-        };
-        request = match &call.body {
-            CallBody::None => request,
-            CallBody::Json(value) => request.json(value),
-            CallBody::Form(pairs) => request.form(pairs),
-        };
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => {
-                return Outcome {
-                    status: None,
-                    result: Err(transport(&error)),
-                };
-            }
-        };
-        let status = response.status();
-        let text = match response.text().await {
-            Ok(text) => text,
-            Err(error) => {
-                return Outcome {
-                    status: Some(status.as_u16()),
-                    result: Err(transport(&error)),
-                };
-            }
-        };
-        let result = if status.is_success() {
-            parse(&text)
-        } else {
-            let retryable = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-            let quote = quote(&text, &call.auth.repeated());
-            Err(Failure {
-                detail: format!("answered {}: {quote}", status.as_u16()),
-                retryable,
-            })
-        };
-        Outcome {
-            status: Some(status.as_u16()),
-            result,
-        }
+            .and_then(|provider| provider.api.as_ref());
+        let limited =
+            api.is_some_and(|api| api.retry.is_limited(raw.status, &raw.headers, &raw.json()));
+        let retryable =
+            limited || raw.status.is_server_error() || raw.status == StatusCode::REQUEST_TIMEOUT;
+        Err(Failure {
+            status: Some(raw.status),
+            detail: format!(
+                "answered {}: {}",
+                raw.status.as_u16(),
+                raw.quote(authorization)
+            ),
+            retryable,
+        })
     }
 }
 
-fn parse(text: &str) -> std::result::Result<Value, Failure> {
-    if text.trim().is_empty() {
+/// Why an exchange brought no answer.
+enum Lost {
+    Refused(Refusal),
+    Unreached(Option<StatusCode>, Unreached),
+}
+
+async fn exchange(request: reqwest::RequestBuilder) -> std::result::Result<Raw, Lost> {
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            let refusal = Refusal::behind(&error).cloned();
+            return Err(
+                refusal.map_or_else(|| Lost::Unreached(None, transport(&error)), Lost::Refused)
+            );
+        }
+    };
+    let (status, headers) = (response.status(), response.headers().clone());
+    let unreached = match egress::read(response, LONGEST_ANSWER).await {
+        Ok(body) => {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            return Ok(Raw {
+                status,
+                headers,
+                text,
+            });
+        }
+        Err(ReadError::TooLarge(_)) => Unreached("answered with more than is read"),
+        Err(ReadError::Broken(error)) => transport(&error),
+    };
+    Err(Lost::Unreached(Some(status), unreached))
+}
+
+fn parse(raw: &Raw) -> std::result::Result<Value, Failure> {
+    if raw.text.trim().is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_str(text).map_err(|_| Failure {
+    serde_json::from_str(&raw.text).map_err(|_| Failure {
+        status: Some(raw.status),
         detail: "answered with something that is not JSON".to_owned(),
         retryable: true,
     })
@@ -230,27 +304,17 @@ fn parse(text: &str) -> std::result::Result<Value, Failure> {
 
 /// Names the kind of failure alone: the library's own text would quote the URL, which for some
 /// providers holds the secret.
-fn transport(error: &reqwest::Error) -> Failure {
-    let detail = if error.is_timeout() {
+pub(crate) fn transport(error: &reqwest::Error) -> Unreached {
+    Unreached(if error.is_timeout() {
         "did not answer in time"
     } else if error.is_connect() {
         "can't be reached"
     } else {
         "broke the connection off"
-    };
-    Failure {
-        detail: detail.to_owned(),
-        retryable: true,
-    }
+    })
 }
 
-/// What the provider said, shortened, without the secret should it be repeated there.
-fn quote(text: &str, secrets: &[Secret]) -> String {
-    let text = secrets
-        .iter()
-        .map(Secret::expose)
-        .filter(|secret| !secret.is_empty())
-        .fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
+fn quote(text: &str) -> String {
     let mut quote: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = quote.char_indices().nth(QUOTE) {
         quote.truncate(end);
@@ -264,30 +328,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quote_is_short_and_without_the_secret() {
-        let secret = Secret::new("sk-live-1234567890");
+    fn a_quote_is_short() {
         let text = format!(
-            "{{\"error\": \"bad key sk-live-1234567890\",\n \"pad\": \"{}\"}}",
+            "{{\"error\": \"bad\",\n \"pad\": \"{}\"}}",
             "é".repeat(1000)
         );
-        let quote = quote(&text, &[secret]);
-        assert!(!quote.contains("sk-live"), "{quote}");
-        assert!(quote.contains("bad key …"));
+        let quote = quote(&text);
+        assert!(quote.starts_with("{\"error\": \"bad\", \"pad\""), "{quote}");
         assert_eq!(quote.chars().count(), QUOTE + 1);
-    }
-
-    #[test]
-    fn what_was_sent_is_not_quoted_in_any_form() {
-        let token = Secret::new("12:a/b");
-        let basic = Auth::Basic {
-            user: "AC1",
-            password: &token,
-        };
-        // printf 'AC1:12:a/b' | base64
-        let text = "`Basic QUMxOjEyOmEvYg==` and `12:a/b` and `12%3Aa%2Fb` are wrong";
-        assert_eq!(
-            quote(text, &basic.repeated()),
-            "`Basic …` and `…` and `…` are wrong"
-        );
     }
 }

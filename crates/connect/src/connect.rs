@@ -1,23 +1,24 @@
-//! What the parts of this crate share in a running program: catalogue, keys, caches, HTTP client.
+//! What the parts of this crate share in a running program: catalogue, keys, caches, the way out.
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use egress::{AllowList, Egress, Place};
 use kernel::{Error, Result, bus::Change, id::TenantId, secret::Secret};
 use tokio::sync::broadcast;
 use vault::{DataKeyCache, KeyProvider};
 
-use crate::{account::Accounts, catalogue::Catalogue};
+use url::Url;
 
-/// How long a provider may take to answer a call, and to accept a connection.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{account::Accounts, catalogue::Catalogue, proxy::Memory, tokens::Tokens};
+
 /// How often expired data keys are wiped from memory.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// What the configuration says of one provider.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderSettings {
-    /// Replaces the catalogue's base URL: a simulator, a proxy, a regional host.
+    /// Replaces the catalogue's base URL: a simulator, a proxy, a regional host. What is configured
+    /// is called wherever it is, for this provider.
     pub base_url: Option<String>,
     /// The token that proves a platform-wide webhook URL to the provider. It answers handshakes
     /// and opens nothing.
@@ -29,6 +30,8 @@ pub struct Settings {
     /// The address under which the outside reaches this server, without a trailing slash.
     pub public_url: String,
     pub providers: HashMap<String, ProviderSettings>,
+    /// What may be called inside the operator's network where a tenant names the address.
+    pub allow: AllowList,
 }
 
 /// Everything of this crate that a running program shares. Cheap to clone.
@@ -41,7 +44,12 @@ struct Shared {
     keys: Arc<KeyProvider>,
     data_keys: DataKeyCache,
     accounts: Accounts,
-    http: reqwest::Client,
+    tokens: Tokens,
+    proxy: Memory,
+    /// To providers, where the catalogue or the tenant says they are.
+    outside: Egress,
+    /// To providers, where the configuration says they are.
+    configured: Egress,
 }
 
 impl fmt::Debug for Connect {
@@ -56,21 +64,19 @@ impl Connect {
         keys: impl Into<Arc<KeyProvider>>,
         settings: Settings,
     ) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
-            .timeout(CALL_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A redirect would carry the credential to wherever it points.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(Error::internal)?;
+        let configured = settings.providers.values();
+        let configured = configured.filter_map(|provider| provider.base_url.as_deref());
+        let configured = configured.filter_map(|url| Place::of(&Url::parse(url).ok()?));
         Ok(Self(Arc::new(Shared {
+            configured: Egress::new(settings.allow.and(configured))?,
+            outside: Egress::new(settings.allow.clone())?,
             catalogue,
             settings,
             keys: keys.into(),
             data_keys: DataKeyCache::new(),
             accounts: Accounts::new(),
-            http,
+            tokens: Tokens::new(),
+            proxy: Memory::new(),
         })))
     }
 
@@ -83,6 +89,7 @@ impl Connect {
                     Ok(Ok(Change::Credentials(tenant))) => connect.forget(tenant),
                     Ok(Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_))) => {
                         connect.0.accounts.clear();
+                        connect.0.tokens.clear();
                     }
                     Ok(Err(broadcast::error::RecvError::Closed)) => return,
                     Err(_) => connect.0.data_keys.drop_expired(),
@@ -94,6 +101,7 @@ impl Connect {
     /// Drops what this node remembers of a tenant's credentials.
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.0.accounts.forget(tenant);
+        self.0.tokens.forget_tenant(tenant);
     }
 
     pub fn catalogue(&self) -> &Catalogue {
@@ -121,8 +129,35 @@ impl Connect {
         &self.0.accounts
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.0.http
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn proxy(&self) -> &Memory {
+        &self.0.proxy
+    }
+
+    /// The way to a provider's API.
+    pub(crate) fn egress(&self, provider: &str) -> &Egress {
+        match self.provider_settings(provider).base_url {
+            Some(_) => &self.0.configured,
+            None => &self.0.outside,
+        }
+    }
+
+    /// Begins a request to a provider.
+    ///
+    /// # Errors
+    /// [`Error::AddressRefused`] where the address is not for calling.
+    pub(crate) fn outbound(
+        &self,
+        provider: &str,
+        method: http::Method,
+        url: &str,
+    ) -> Result<reqwest::RequestBuilder> {
+        let url = Url::parse(url)
+            .map_err(|_| Error::AddressRefused("the provider's address is no URL".to_owned()))?;
+        Ok(self.egress(provider).request(method, url)?)
     }
 
     /// The settings of one provider; the defaults where the configuration says nothing.

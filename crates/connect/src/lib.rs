@@ -2,19 +2,25 @@
 //!
 //! The catalogue describes providers as data; `webhook` verifies, splits and signs their webhooks
 //! by it; `inbound` is the pipeline from request to acknowledgement. `credentials` keeps tenants'
-//! secrets, sealed by `seal`; `resolve` opens them for use and `call` spends them on the provider's
-//! API. Nothing here knows conversations, agents or plans.
+//! secrets, sealed by `seal`; `resolve` opens them for use, `authorize` makes of them what a request
+//! must carry, and `call` spends them on the provider's API; `proxy` does so for whoever calls it.
+//! Nothing here knows conversations, agents or plans.
 
 mod account;
+mod authorize;
 mod call;
 pub mod catalogue;
 mod connect;
 pub mod credentials;
+mod github_app;
 pub mod inbound;
+pub mod proxy;
 mod resolve;
 mod seal;
+mod tokens;
 pub mod webhook;
 
-pub use call::{Answer, Auth, Call, CallBody};
+pub use authorize::Authorization;
+pub use call::{Answer, Call, CallBody};
 pub use connect::{Connect, ProviderSettings, Settings};
 pub use resolve::OpenCredential;

@@ -22,6 +22,20 @@ impl fmt::Debug for OpenCredential {
 }
 
 impl OpenCredential {
+    pub(crate) fn new(
+        id: CredentialId,
+        provider: &str,
+        fields: BTreeMap<String, String>,
+        secrets: BTreeMap<String, Secret>,
+    ) -> Self {
+        Self {
+            id,
+            provider: provider.to_owned(),
+            fields,
+            secrets,
+        }
+    }
+
     /// A field that is not secret, such as `phone_number_id`.
     pub fn field(&self, name: &str) -> Result<&str> {
         self.fields
@@ -32,6 +46,11 @@ impl OpenCredential {
 
     pub fn secret(&self, name: &str) -> Result<&Secret> {
         self.secrets.get(name).ok_or_else(|| self.lacks(name))
+    }
+
+    /// Every secret, whatever it is for.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.values()
     }
 
     fn lacks(&self, name: &str) -> Error {
@@ -87,11 +106,11 @@ impl Connect {
                 secrets.insert(secret.field.clone(), value);
             }
         }
-        Ok(OpenCredential {
-            id: credential.id,
-            provider: provider.to_owned(),
-            fields: credential.fields.clone(),
+        Ok(OpenCredential::new(
+            credential.id,
+            provider,
+            credential.fields.clone(),
             secrets,
-        })
+        ))
     }
 }

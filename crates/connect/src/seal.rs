@@ -110,7 +110,21 @@ impl Connect {
         {
             return Ok(None);
         }
-        let generation = generation_of(&secret.sealed).map_err(Error::internal)?;
+        self.open_sealed(access, account, credential.id, field, &secret.sealed)
+            .await
+            .map(Some)
+    }
+
+    /// Opens what was sealed for a field of a credential.
+    pub(crate) async fn open_sealed<P: Permission>(
+        &self,
+        access: &Access<P>,
+        account: &Account,
+        credential: CredentialId,
+        field: &str,
+        sealed: &[u8],
+    ) -> Result<Secret> {
+        let generation = generation_of(sealed).map_err(Error::internal)?;
         let wrapped = account.wrapped.get(&generation).ok_or_else(|| {
             Error::internal(anyhow::anyhow!(
                 "data key generation {generation} is missing"
@@ -119,12 +133,26 @@ impl Connect {
         let key = self
             .data_key(access.tenant().id, generation, wrapped)
             .await?;
-        let record = credential.id.uuid();
+        let record = credential.uuid();
         let plain = key
-            .open(&context(record.as_bytes(), field), &secret.sealed)
+            .open(&context(record.as_bytes(), field), sealed)
             .map_err(Error::internal)?;
         let text = std::str::from_utf8(&plain).map_err(Error::internal)?;
-        Ok(Some(Secret::new(text)))
+        Ok(Secret::new(text))
+    }
+
+    /// The newest data key of a tenant that has one.
+    pub(crate) async fn newest_key<P: Permission>(
+        &self,
+        access: &Access<P>,
+        account: &Account,
+    ) -> Result<Arc<DataKey>> {
+        let (generation, wrapped) = account
+            .wrapped
+            .last_key_value()
+            .ok_or_else(|| Error::internal(anyhow::anyhow!("the tenant has no data key")))?;
+        self.data_key(access.tenant().id, *generation, wrapped)
+            .await
     }
 }
 

@@ -150,6 +150,10 @@ fn a_mistake_names_its_file_and_key() {
         assert!(N8N.contains(from), "{from}");
         N8N.replace(from, to)
     };
+    let site = "[[credential.fields]]\nname = \"site\"\nlabel = \"Site\"\n";
+    let with_api =
+        |lines: &str| changed("[webhook]\n", &format!("{site}[api]\n{lines}\n[webhook]\n"));
+    let api = |line: &str| format!("{line}\nauth = [\"none\"]");
     let cases = [
         (changed("deadline_ms", "dead_line"), "dead_line"),
         (changed("deadline_ms = 10000", ""), "deadline_ms"),
@@ -202,9 +206,64 @@ fn a_mistake_names_its_file_and_key() {
         (
             changed(
                 "[webhook]\n",
-                "[api]\nbase_url = \"https://h/\"\n[webhook]\n",
+                "[api]\nbase_url = \"https://h/\"\nauth = [\"none\"]\n[webhook]\n",
             ),
             "api.base_url",
+        ),
+        (with_api(&api("base_url = \"http://h\"")), "api.base_url"),
+        (
+            with_api(&api("base_url = \"https://{other}\"")),
+            "api.base_url",
+        ),
+        (
+            with_api(&api("base_url = \"https://{webhook_token}.h\"")),
+            "api.base_url",
+        ),
+        // The tenant's own text would be the host.
+        (with_api(&api("base_url = \"https://api.{site}\"")), "site"),
+        (
+            with_api(&api("base_url = \"https://h/{site}\"")),
+            "api.base_url",
+        ),
+        (
+            with_api(&api("base_url = \"https://{site}@h\"")),
+            "api.base_url",
+        ),
+        (
+            with_api(&api("base_url = \"https://h\"\ntenant_host = true")),
+            "api.base_url",
+        ),
+        (with_api("base_url = \"https://h\"\nauth = []"), "api.auth"),
+        (
+            with_api("base_url = \"https://h\"\nauth = [{ bearer = { secret = \"site\" } }]"),
+            "api.auth[0]",
+        ),
+        (
+            with_api("base_url = \"https://h\"\nauth = [{ bearer = { token = \"site\" } }]"),
+            "token",
+        ),
+        (
+            with_api(
+                "base_url = \"https://h\"\nauth = [\"none\"]\nheaders = { x-a = \"{webhook_token}\" }",
+            ),
+            "api.headers.x-a",
+        ),
+        (
+            with_api(
+                "base_url = \"https://h\"\nauth = [\"none\"]\nretry = { after = [{ at = \"hash\", form = \"seconds\" }] }",
+            ),
+            "api.retry",
+        ),
+        (
+            changed(
+                "secret = true\n",
+                "choices = [{ value = \"a\", label = \"A\" }]\ndefault = \"b\"\n",
+            ),
+            "credential.fields[0].default",
+        ),
+        (
+            changed("secret = true\n", "secret = true\ndefault = \"b\"\n"),
+            "credential.fields[0]",
         ),
         (
             format!(

@@ -34,7 +34,7 @@ use crate::{
     db::{Db, PeopleTx, Route, Tenant, Tx, Whose},
     error::{Error, Result},
     id::{CorrelationId, UserId},
-    permission::Permission,
+    permission::{CredentialsUse, Permission, ProxyUse},
 };
 
 /// Who acts, as it stands in audit entries and jobs: `user:usr_…`, `api_key:key_…`, `staff:…`,
@@ -208,6 +208,19 @@ impl<P: Permission> Access<P> {
 
     pub(crate) fn db(&self) -> &Db {
         &self.db
+    }
+}
+
+impl Access<ProxyUse> {
+    /// Access to the credential that a call through the proxy is made with, for that call.
+    pub fn spend(&self) -> Access<CredentialsUse> {
+        let correlation = self.correlation;
+        Access::mint(
+            &self.db,
+            self.tenant.clone(),
+            self.actor.clone(),
+            correlation,
+        )
     }
 }
 

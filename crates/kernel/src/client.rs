@@ -20,6 +20,8 @@ use axum::{
     response::Response,
 };
 
+use crate::network::{InvalidNetwork, Network};
+
 tokio::task_local! {
     static CLIENT: Arc<Client>;
 }
@@ -57,27 +59,13 @@ pub async fn know(State(proxies): State<TrustedProxies>, request: Request, next:
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Network>);
 
-/// An address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-/// What is no list of networks, and the entry at fault.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not an address or a network, as in 10.0.0.7 or 10.0.0.0/8")]
-pub struct InvalidNetwork(String);
-
 impl FromStr for TrustedProxies {
     type Err = InvalidNetwork;
 
     /// Addresses and networks, parted by commas. Empty: none.
     fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
         let entries = text.split(',').map(str::trim);
-        let networks = entries
-            .filter(|entry| !entry.is_empty())
-            .map(|entry| Network::parse(entry).ok_or_else(|| InvalidNetwork(entry.to_owned())));
+        let networks = entries.filter(|entry| !entry.is_empty()).map(str::parse);
         networks.collect::<Result<_, _>>().map(Self)
     }
 }
@@ -86,41 +74,10 @@ impl fmt::Display for TrustedProxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, network) in self.0.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{}/{}", network.address, network.bits)?;
+            write!(f, "{comma}{network}")?;
         }
         Ok(())
     }
-}
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address.parse().ok()?, Some(bits.parse::<u8>().ok()?)),
-            None => (text.parse::<IpAddr>().ok()?, None),
-        };
-        let all = width(address);
-        let bits = bits.unwrap_or(all);
-        (bits <= all).then_some(Self { address, bits })
-    }
-
-    fn contains(self, address: IpAddr) -> bool {
-        let dropped = u32::from(width(self.address) - self.bits);
-        match (self.address, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let differ = network.to_bits() ^ address.to_bits();
-                differ.checked_shr(dropped).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let differ = network.to_bits() ^ address.to_bits();
-                differ.checked_shr(dropped).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
-}
-
-fn width(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 impl TrustedProxies {
@@ -215,32 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn networks_have_edges() {
-        for (network, inside, outside) in [
-            ("192.0.2.128/25", "192.0.2.128", "192.0.2.127"),
-            ("192.0.2.7", "192.0.2.7", "192.0.2.6"),
-            ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
-            ("2001:db8::/33", "2001:db8:7fff::", "2001:db8:8000::"),
-            ("::/0", "::1", "127.0.0.1"),
-        ] {
-            let proxies: TrustedProxies = network.parse().expect("a network");
-            assert!(
-                proxies.trust(inside.parse().expect("an address")),
-                "{network}"
-            );
-            assert!(
-                !proxies.trust(outside.parse().expect("an address")),
-                "{network}"
-            );
-        }
-        for bad in [
-            "10.0.0.0/33",
-            "10.0.0",
-            "::/129",
-            "10.0.0.0/-1",
-            "any",
-            "10.0.0.1,x",
-        ] {
+    fn what_is_no_network_is_refused() {
+        for bad in ["10.0.0.0/33", "any", "10.0.0.1,x"] {
             assert!(bad.parse::<TrustedProxies>().is_err(), "{bad}");
         }
     }

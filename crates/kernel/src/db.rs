@@ -43,6 +43,7 @@ use crate::{
     events::Subscriptions,
     id::CellId,
     ingest,
+    usage::Meters,
 };
 
 /// The login roles and how many connections a node may hold as each.
@@ -220,6 +221,8 @@ struct Inner {
     mail: Notify,
     /// What keys were used for since it was last written down.
     key_uses: Uses,
+    /// What tenants used since it was last written down.
+    meters: Meters,
     public_keys: PublicKeys,
     cells: HashMap<CellId, Arc<Cell>>,
     directory: Directory,
@@ -258,6 +261,7 @@ impl Db {
             identity: identity_pool(control),
             mail: Notify::new(),
             key_uses: Uses::default(),
+            meters: Meters::default(),
             public_keys: PublicKeys::default(),
             cells,
             directory,
@@ -275,6 +279,10 @@ impl Db {
 
     pub(crate) fn key_uses(&self) -> &Uses {
         &self.0.key_uses
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     pub(crate) fn public_keys(&self) -> &PublicKeys {

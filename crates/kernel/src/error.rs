@@ -62,6 +62,9 @@ pub enum Error {
         detail: String,
         retryable: bool,
     },
+    /// An address that this server does not call. The text says what to do.
+    #[error("{0}")]
+    AddressRefused(String),
     /// The tenant has moved to another cell, or is not in this one; look it up again.
     #[error("the tenant is not served by this cell any more")]
     StaleEpoch,
@@ -210,6 +213,7 @@ impl Error {
             Self::TenantInactive { .. } => "tenant_inactive",
             Self::CredentialMissing { .. } => "credential_missing",
             Self::Provider { .. } => "provider_error",
+            Self::AddressRefused(_) => "address_refused",
             Self::StaleEpoch => "tenant_moved",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",
@@ -226,7 +230,7 @@ impl Error {
             | Self::SignIn(_)
             | Self::TenantInactive { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Invalid { .. } | Self::AddressRefused(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict { .. } | Self::CredentialMissing { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

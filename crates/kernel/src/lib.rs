@@ -18,6 +18,7 @@ pub mod id;
 pub mod ingest;
 pub mod jobs;
 pub mod lease;
+pub mod network;
 pub mod page;
 pub mod permission;
 pub mod postgres;
@@ -28,6 +29,7 @@ pub mod suspension;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod usage;
 
 pub use access::{Access, Operator};
 pub use db::{Db, Tx};

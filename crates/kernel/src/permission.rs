@@ -36,8 +36,11 @@ permissions! { TENANT:
     /// See which credentials exist, masked.
     CredentialsRead => "credentials:read";
     CredentialsWrite => "credentials:write";
-    /// Open a credential in order to call its provider. Held by jobs, never by API keys.
+    /// Open a credential in order to call its provider. Held by jobs, and through the
+    /// proxy by whoever may use that; never by API keys.
     CredentialsUse => "credentials:use";
+    /// Call providers' APIs through the proxy, with the tenant's credentials.
+    ProxyUse => "proxy:use";
     ApiKeysRead => "api_keys:read";
     ApiKeysWrite => "api_keys:write";
     /// End a key that was found in public. Held by whoever shows the key itself.

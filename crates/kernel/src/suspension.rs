@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::{Tenant, TenantStatus},
     error::{Error, Result},
-    permission::{CredentialsUse, InboundProcess, MessagesSend, Permission},
+    permission::{CredentialsUse, InboundProcess, MessagesSend, Permission, ProxyUse},
 };
 
 /// Why a tenant is suspended.
@@ -186,7 +186,12 @@ pub(crate) fn admit(tenant: &Tenant, entrance: Entrance, permission: &str) -> Re
         false => is_open(effects.write),
     };
     // What is held on its way out can be handed in; what is refused there is refused here.
-    let leaves = permission != MessagesSend::NAME || effects.outbound != Effect::Refuse;
+    // A call through the proxy leaves at once or not at all.
+    let leaves = match permission {
+        MessagesSend::NAME => effects.outbound != Effect::Refuse,
+        ProxyUse::NAME => is_open(effects.outbound),
+        _ => true,
+    };
     if entered && acts && leaves {
         Ok(())
     } else {
@@ -278,7 +283,11 @@ mod tests {
                 } else {
                     row.write
                 };
-                let sends = *permission != "messages:send" || row.outbound != Effect::Refuse;
+                let sends = match *permission {
+                    "messages:send" => row.outbound != Effect::Refuse,
+                    "proxy:use" => row.outbound == Effect::Allow,
+                    _ => true,
+                };
                 let by_key = acts == Effect::Allow && sends;
                 let admitted = |entrance| admit(&tenant, entrance, permission).is_ok();
                 let place = format!("{name} {permission}");

@@ -43,6 +43,8 @@ pub mod metric {
     pub const PROVIDER_CALLS: &str = "freehold_provider_calls_total";
     /// Histogram in seconds by provider and operation.
     pub const PROVIDER_SECONDS: &str = "freehold_provider_call_seconds";
+    /// Counter by provider and direction (sent, received): bytes of bodies through the proxy.
+    pub const PROXY_BYTES: &str = "freehold_proxy_bytes_total";
     /// Counter by cache and outcome (hit, miss).
     pub const CACHE: &str = "freehold_cache_requests_total";
     /// Counter: checkpoints signed.

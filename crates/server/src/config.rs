@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ::egress::AllowList;
 use anyhow::Context;
 use audit::destination::Destination;
 use config::{Environment, File, FileFormat};
@@ -36,6 +37,7 @@ pub struct Config {
     pub operator: Operator,
     pub mail: Mail,
     pub sign_in: SignIn,
+    pub egress: Egress,
     pub worker: Worker,
     pub audit: Audit,
     pub log: Log,
@@ -89,6 +91,36 @@ pub struct IdentityProvider {
     pub link: bool,
     #[serde(default)]
     pub second_factor: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    allow: Listed,
+}
+
+/// A list, or its entries in one text, which is all that the environment has.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Listed {
+    Entries(Vec<String>),
+    Text(String),
+}
+
+impl Egress {
+    /// What is open beside public addresses.
+    pub fn allow(&self) -> anyhow::Result<AllowList> {
+        let entries: Vec<&str> = match &self.allow {
+            Listed::Entries(entries) => entries.iter().map(String::as_str).collect(),
+            Listed::Text(text) => text.split(',').collect(),
+        };
+        let entries = entries.into_iter().map(str::trim);
+        entries
+            .filter(|entry| !entry.is_empty())
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .context("egress.allow")
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -216,6 +248,7 @@ impl Config {
             self.audit.checkpoint_seconds > 0,
             "audit.checkpoint_seconds: must be at least 1"
         );
+        self.egress.allow()?;
         self.audit.sink()?;
         anyhow::ensure!(
             self.audit.stream()?.is_none_or(|stream| !stream.is_file()),
@@ -332,6 +365,12 @@ mod tests {
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
             ("FREEHOLD_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
             ("FREEHOLD_AUDIT__SINK", "here", "audit.sink"),
+            ("FREEHOLD_EGRESS__ALLOW", "10.0.0.0/8", "egress.allow"),
+            (
+                "FREEHOLD_EGRESS__ALLOW",
+                "10.0.0.0/8:443, 169.254.169.254:80",
+                "egress.allow",
+            ),
             ("FREEHOLD_AUDIT__STREAM", "/a/file", "audit.stream"),
             (
                 "FREEHOLD_AUDIT__STREAM",

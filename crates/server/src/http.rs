@@ -115,6 +115,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(identity::tenant_routes())
         .merge(identity::operator_routes())
         .merge(connect::credentials::routes())
+        .merge(connect::proxy::routes())
         .merge(converse::routes())
         .merge(assist::routes())
         .merge(audit::routes())

@@ -134,7 +134,7 @@ impl Program {
         let keyring = open_keyring(&config.data, &db).await?;
         let operator_token = operator_token(&config)?;
         let keys = Arc::new(KeyProvider::Local(keyring));
-        let connect = Connect::new(catalogue(&config)?, Arc::clone(&keys), settings(&config))?;
+        let connect = Connect::new(catalogue(&config)?, Arc::clone(&keys), settings(&config)?)?;
         connect.follow(bus::listen(&db));
 
         let people = People::new(
@@ -228,7 +228,7 @@ pub fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {
         .context("the folder of further providers can't be used")
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> anyhow::Result<Settings> {
     let providers = config.providers.iter().map(|(name, provider)| {
         let settings = ProviderSettings {
             base_url: provider.base_url.clone(),
@@ -236,10 +236,11 @@ fn settings(config: &Config) -> Settings {
         };
         (name.clone(), settings)
     });
-    Settings {
+    Ok(Settings {
         public_url: config.public_url.clone(),
         providers: providers.collect(),
-    }
+        allow: config.egress.allow()?,
+    })
 }
 
 /// A keyring is made only for an installation without tenants. Where there are any, a missing one

@@ -46,6 +46,12 @@ struct Scene {
 impl Scene {
     /// A tenant with an agent, without a credential; nothing works on its jobs yet.
     async fn new() -> Self {
+        Self::of("openai").await
+    }
+
+    /// With an agent that asks the model of this provider. The operator lets tenants call the
+    /// sandbox as `localhost`, and by no address.
+    async fn of(provider: &str) -> Self {
         let app = App::new().await;
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let sandbox = Sandbox::start(loopback).await.expect("a sandbox");
@@ -62,6 +68,10 @@ impl Scene {
         let settings = Settings {
             public_url: "http://localhost".to_owned(),
             providers: HashMap::from([("openai".to_owned(), openai)]),
+            allow: [format!("localhost:{}", sandbox.address().port())]
+                .iter()
+                .map(|place| place.parse().expect("a place"))
+                .collect(),
         };
         let connect = Connect::new(Catalogue::builtin(), KeyProvider::Local(keyring), settings)
             .expect("connect");
@@ -86,6 +96,7 @@ impl Scene {
         let tenant = app.test.tenant("acme").await;
         let agent = NewAgent {
             instructions: "You are the assistant of Acme Bakery.".to_owned(),
+            provider: provider.to_owned(),
             ..NewAgent::new("Desk", MODEL)
         };
         agents::create(&app.test.enter::<AgentsWrite>(&tenant).await, agent)
@@ -110,11 +121,18 @@ impl Scene {
     }
 
     async fn store_key(&self, key: &str) {
+        self.store("openai", &[("api_key", key)]).await;
+    }
+
+    async fn store(&self, provider: &str, values: &[(&str, &str)]) {
         let access = self.app.test.enter::<CredentialsWrite>(&self.tenant).await;
+        let values = values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
         let new = NewCredential {
-            provider: "openai".to_owned(),
+            provider: provider.to_owned(),
             name: "main".to_owned(),
-            values: BTreeMap::from([("api_key".to_owned(), Secret::new(key))]),
+            values: values.collect::<BTreeMap<_, _>>(),
         };
         self.connect
             .create_credential(&access, new)
@@ -220,6 +238,32 @@ async fn a_contact_is_answered_by_the_model() {
             { "role": "user", "content": "When do you open?" },
         ]})
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_at_the_tenants_own_address_answers_where_that_may_be_called() {
+    let mut scene = Scene::of("openai_compatible").await;
+    let base_url = scene.sandbox.base_url(Provider::OpenAi);
+    let base_url = base_url.replace("127.0.0.1", "localhost");
+    let values = [("base_url", base_url.as_str()), ("api_key", KEY)];
+    scene.store("openai_compatible", &values).await;
+    scene.talk.ask("When do you open?").await;
+    let _worker = scene.work();
+    let reply = scene.reply().await;
+    assert!(reply.text.contains("When do you open?"), "{}", reply.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenants_own_address_inside_is_not_called() {
+    let scene = Scene::of("openai_compatible").await;
+    let base_url = scene.sandbox.base_url(Provider::OpenAi);
+    let values = [("base_url", base_url.as_str()), ("api_key", KEY)];
+    scene.store("openai_compatible", &values).await;
+    scene.talk.ask("When do you open?").await;
+    let _worker = scene.work();
+    let (_, error) = scene.dead().await;
+    assert!(error.contains("[egress] allow"), "{error}");
+    assert_eq!(scene.calls(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -254,7 +254,9 @@ pub struct FixedResponse {
     pub body: String,
 }
 
-fn header_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<HeaderName, D::Error> {
+pub(super) fn header_name<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<HeaderName, D::Error> {
     let text = String::deserialize(deserializer)?;
     HeaderName::try_from(&text)
         .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a header name")))

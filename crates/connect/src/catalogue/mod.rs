@@ -6,21 +6,29 @@
 //! files. What the webhook part of a description *does* lives in [`crate::webhook`]; nothing here
 //! touches a request, a database or the network.
 
+mod api;
 mod definition;
 mod provider;
+mod template;
 mod validate;
+mod validate_api;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 
+pub use api::{
+    Api, Auth, BasicAuth, Bearer, ClientCredentials, GithubApp, HeaderAuth, Limited, PathPrefix,
+    RefreshToken, Retry, RetryAfter, WaitForm,
+};
 pub use definition::{
     Algorithm, Basic, Encoding, FixedResponse, HandshakeRule, HandshakeToken, IdentifierRule,
     KeepRule, KeyFormat, KeyRule, Match, SignatureList, SignatureScheme, Split, StaticHeader,
     TimestampRule, TwilioScheme, Unit, Verifier, Webhook,
 };
-pub use provider::{Api, Credential, Field, Pattern, Provider};
+pub use provider::{Choice, Credential, Field, Pattern, Provider};
+pub use template::FieldTemplate;
 
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/providers");
 

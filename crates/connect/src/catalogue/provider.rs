@@ -1,10 +1,10 @@
-//! A provider as its file describes it: name, sources, credential fields, API address. The webhook
-//! part is in `definition`.
+//! A provider as its file describes it: name, sources, credential fields. The API is in `api`, the
+//! webhooks are in `definition`.
 
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use super::Webhook;
+use super::{Api, Webhook};
 
 /// One provider, read from one file.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +23,16 @@ pub struct Provider {
     pub api: Option<Api>,
     /// Absent where the provider sends no webhooks.
     pub webhook: Option<Webhook>,
+}
+
+impl Provider {
+    /// The API's address for a tenant that chooses nothing. `None` where there is no such address:
+    /// the tenant names its own host, or has to choose.
+    pub fn usual_base_url(&self) -> Option<String> {
+        let api = self.api.as_ref().filter(|api| !api.tenant_host)?;
+        let default = |name: &str| self.credential.field(name)?.default.clone();
+        api.base_url.fill(|name| default(name).ok_or(())).ok()
+    }
 }
 
 /// What a tenant enters to connect its own account.
@@ -52,9 +62,22 @@ pub struct Field {
     pub required: bool,
     /// The form of a valid value.
     pub pattern: Option<Pattern>,
+    /// The only valid values, where there are few.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
+    /// What a credential has that was saved without a value.
+    pub default: Option<String>,
     /// The kind of identifier that the value is: webhooks carry it, so it routes them to the
     /// tenant and is asserted on every payload.
     pub identifies: Option<String>,
+}
+
+/// One of a field's valid values, and what people call it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    pub value: String,
+    pub label: String,
 }
 
 impl Field {
@@ -64,9 +87,13 @@ impl Field {
         if value.is_empty() {
             return !self.required;
         }
-        self.pattern
+        let chosen =
+            self.choices.is_empty() || self.choices.iter().any(|choice| choice.value == value);
+        let formed = self
+            .pattern
             .as_ref()
-            .is_none_or(|pattern| pattern.matches(value))
+            .is_none_or(|pattern| pattern.matches(value));
+        chosen && formed
     }
 }
 
@@ -102,11 +129,4 @@ impl TryFrom<String> for Pattern {
             .map_err(|error| format!("the pattern `{text}` is not readable: {error}"))?;
         Ok(Self { text, whole })
     }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    /// Without a trailing slash; API paths are appended to it.
-    pub base_url: String,
 }

@@ -2,14 +2,14 @@
 //! refused when it is read and not found out by an attacker.
 
 use super::{
-    FixedResponse, HandshakeRule, Match, Provider, SignatureScheme, TimestampRule, Verifier,
-    Webhook,
+    Field, FixedResponse, HandshakeRule, Match, Provider, SignatureScheme, TimestampRule, Verifier,
+    Webhook, validate_api,
 };
 use crate::webhook::Selector;
 
-type Problem = (String, String);
+pub(super) type Problem = (String, String);
 
-fn problem<T>(key: impl Into<String>, text: impl Into<String>) -> Result<T, Problem> {
+pub(super) fn problem<T>(key: impl Into<String>, text: impl Into<String>) -> Result<T, Problem> {
     Err((key.into(), text.into()))
 }
 
@@ -34,6 +34,7 @@ pub(super) fn provider(file: &str, provider: &Provider) -> Result<(), Problem> {
                 format!("`{}` occurs twice", field.name),
             );
         }
+        values(&format!("credential.fields[{index}]"), field)?;
         if let Some(kind) = &field.identifies {
             let key = format!("credential.fields[{index}].identifies");
             if field.secret {
@@ -48,15 +49,38 @@ pub(super) fn provider(file: &str, provider: &Provider) -> Result<(), Problem> {
             }
         }
     }
-    if let Some(api) = &provider.api
-        && (url::Url::parse(&api.base_url).is_err() || api.base_url.ends_with('/'))
-    {
-        return problem("api.base_url", "must be a URL without a trailing slash");
+    if let Some(described) = &provider.api {
+        validate_api::api(provider, described)?;
     }
     match &provider.webhook {
         Some(described) => webhook(provider, described),
         None => Ok(()),
     }
+}
+
+/// Choices and defaults are shown and stored in the open, and must be values that are accepted.
+fn values(key: &str, field: &Field) -> Result<(), Problem> {
+    if field.secret && (!field.choices.is_empty() || field.default.is_some()) {
+        return problem(key, "a secret has neither choices nor a default");
+    }
+    if let Some(choice) = field
+        .choices
+        .iter()
+        .find(|choice| !field.accepts(&choice.value))
+    {
+        let value = &choice.value;
+        return problem(
+            format!("{key}.choices"),
+            format!("`{value}` is not accepted"),
+        );
+    }
+    if let Some(default) = field.default.as_ref().filter(|value| !field.accepts(value)) {
+        return problem(
+            format!("{key}.default"),
+            format!("`{default}` is not accepted"),
+        );
+    }
+    Ok(())
 }
 
 fn knows(webhook: &Webhook, kind: &str) -> bool {

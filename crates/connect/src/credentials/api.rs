@@ -164,6 +164,16 @@ struct FieldView {
     required: bool,
     /// A regular expression that covers the whole value.
     pattern: Option<String>,
+    /// The only valid values; empty where any will do.
+    choices: Vec<ChoiceView>,
+    /// What a credential gets that is saved without a value.
+    default: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ChoiceView {
+    value: String,
+    label: String,
 }
 
 impl ProviderView {
@@ -187,6 +197,15 @@ impl ProviderView {
                         .pattern
                         .as_ref()
                         .map(|pattern| pattern.as_str().to_owned()),
+                    choices: field
+                        .choices
+                        .iter()
+                        .map(|choice| ChoiceView {
+                            value: choice.value.clone(),
+                            label: choice.label.clone(),
+                        })
+                        .collect(),
+                    default: field.default.clone(),
                 })
                 .collect(),
         }

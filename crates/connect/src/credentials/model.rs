@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::catalogue::Provider;
+use crate::catalogue::{Field, Provider};
 
 /// A credential without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
@@ -116,14 +116,7 @@ pub(super) fn sort(
                 "must be text of at most {LONGEST_VALUE} bytes"
             )));
         } else if !field.accepts(value.expose()) {
-            let form = field
-                .pattern
-                .as_ref()
-                .map(|pattern| format!(" of the form {}", pattern.as_str()));
-            errors.push(wrong(format!(
-                "must be a value{}",
-                form.unwrap_or_default()
-            )));
+            errors.push(wrong(expected(field)));
         } else if value.expose().is_empty() {
             // An optional field left empty is one that was not given.
         } else if field.secret {
@@ -133,6 +126,12 @@ pub(super) fn sort(
         }
     }
     if complete {
+        for field in &provider.credential.fields {
+            if let Some(default) = &field.default {
+                let kept = sorted.fields.entry(field.name.clone());
+                kept.or_insert_with(|| default.clone());
+            }
+        }
         for field in provider
             .credential
             .fields
@@ -161,4 +160,20 @@ pub(super) fn sort(
         detail: detail.join("; "),
         fields: errors,
     })
+}
+
+/// What a value must look like, for whoever entered another one.
+fn expected(field: &Field) -> String {
+    if !field.choices.is_empty() {
+        let values: Vec<&str> = field
+            .choices
+            .iter()
+            .map(|choice| choice.value.as_str())
+            .collect();
+        return format!("must be one of {}", values.join(", "));
+    }
+    match &field.pattern {
+        Some(pattern) => format!("must be a value of the form {}", pattern.as_str()),
+        None => "must be a value".to_owned(),
+    }
 }

@@ -204,11 +204,21 @@ fn field_name(name: &str) -> String {
 fn field(asked: &Asked, value: &str, refusal: &Refusal) -> Field {
     let name = field_name(&asked.name);
     let wrong = refusal.of(&name);
-    let field = match asked.secret {
-        true => Field::password(&name, &asked.label, "new-password"),
-        false => Field::text(&name, &asked.label)
+    let field = if asked.secret {
+        Field::password(&name, &asked.label, "new-password")
+    } else if asked.choices.is_empty() {
+        Field::text(&name, &asked.label)
             .value(value)
-            .autocomplete("off"),
+            .autocomplete("off")
+    } else {
+        let choices = asked.choices.iter();
+        let default = asked.default.as_deref().unwrap_or_default();
+        let unchosen = asked.default.is_none().then_some(("", "Choose one"));
+        let options = choices.map(|choice| (choice.value.as_str(), choice.label.as_str()));
+        Field::select(&name, &asked.label, unchosen.into_iter().chain(options)).value(match value {
+            "" => default,
+            value => value,
+        })
     };
     let field = match asked.help.as_str() {
         "" => field,

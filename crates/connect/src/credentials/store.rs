@@ -226,7 +226,7 @@ impl Connect {
         views.pop().ok_or(Error::NotFound("credential"))
     }
 
-    pub(super) fn known_provider(&self, id: &str) -> Result<&Provider> {
+    pub(crate) fn known_provider(&self, id: &str) -> Result<&Provider> {
         self.catalogue().get(id).ok_or_else(|| {
             Error::field(
                 "provider",

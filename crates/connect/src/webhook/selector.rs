@@ -14,7 +14,7 @@ use std::cell::OnceCell;
 use std::fmt;
 
 use aws_lc_rs::digest;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -263,6 +263,23 @@ impl Selector {
             Self::Hash => found.push(sha256_hex(scene.payload)),
         }
         found
+    }
+
+    /// The first value in a provider's answer. An answer has a header and a body; the other
+    /// selectors find nothing.
+    pub(crate) fn in_answer(&self, headers: &HeaderMap, body: &Value) -> Option<String> {
+        match self {
+            Self::Header(name) => headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
+            Self::Body(paths) => paths.iter().find_map(|path| {
+                let mut found = Vec::new();
+                path.collect(body, &mut found);
+                found.into_iter().next()
+            }),
+            Self::Query(_) | Self::OtherKey(_) | Self::Hash => None,
+        }
     }
 
     pub(super) fn first(&self, scene: &Scene<'_>) -> Option<String> {

@@ -3,7 +3,7 @@
 //! Shapes: core.telegram.org/bots/api (`Update`, `Message`, `CallbackQuery`, `sendMessage`). An
 //! update does not name the bot that it is for, so whoever reads it has to know the account.
 
-use connect::{Auth, Call, CallBody, Connect, OpenCredential};
+use connect::{Call, CallBody, Connect, OpenCredential};
 use kernel::{Access, Result, permission::CredentialsUse};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -182,16 +182,14 @@ pub(super) async fn send(
     credential: &OpenCredential,
     outgoing: &Outgoing,
 ) -> Result<Option<String>> {
-    let token = credential.secret("bot_token")?;
     let answer = connect
         .call(
             access,
             Call {
-                provider: CHANNEL.provider(),
+                credential,
                 operation: "messages.send",
                 method: http::Method::POST,
-                path: format!("/bot{}/sendMessage", token.expose()),
-                auth: Auth::InPath(token),
+                path: "/sendMessage".to_owned(),
                 body: CallBody::Json(body(outgoing)),
             },
         )

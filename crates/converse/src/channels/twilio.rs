@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use connect::{Auth, Call, CallBody, Connect, OpenCredential};
+use connect::{Call, CallBody, Connect, OpenCredential};
 use kernel::{Access, Result, permission::CredentialsUse};
 
 use super::{
@@ -170,17 +170,13 @@ pub(super) async fn send(
         .call(
             access,
             Call {
-                provider: CHANNEL.provider(),
+                credential,
                 operation: "messages.send",
                 method: http::Method::POST,
                 path: format!(
                     "/2010-04-01/Accounts/{}/Messages.json",
                     segment(account_sid)?
                 ),
-                auth: Auth::Basic {
-                    user: account_sid,
-                    password: credential.secret("auth_token")?,
-                },
                 body: CallBody::Form(body(outgoing, callback)),
             },
         )

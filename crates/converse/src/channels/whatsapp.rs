@@ -3,7 +3,7 @@
 //! Shapes: developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference and
 //! …/whatsapp/messages (v23.0).
 
-use connect::{Auth, Call, CallBody, Connect, OpenCredential};
+use connect::{Call, CallBody, Connect, OpenCredential};
 use kernel::{Access, Result, permission::CredentialsUse};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -192,11 +192,10 @@ pub(super) async fn send(
         .call(
             access,
             Call {
-                provider: CHANNEL.provider(),
+                credential,
                 operation: "messages.send",
                 method: http::Method::POST,
                 path: format!("/{}/messages", segment(&outgoing.account)?),
-                auth: Auth::Bearer(credential.secret("access_token")?),
                 body: CallBody::Json(body(outgoing)),
             },
         )

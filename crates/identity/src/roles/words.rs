@@ -20,6 +20,7 @@ const GROUPS: &[(&str, &[Words])] = &[
         &[
             ("credentials:read", "See credentials, masked"),
             ("credentials:write", "Add, replace and delete credentials"),
+            ("proxy:use", "Call providers with the account's credentials"),
             ("api_keys:read", "See API keys"),
             ("api_keys:write", "Issue and revoke API keys"),
             ("jobs:read", "See jobs"),

@@ -89,6 +89,12 @@ impl NewKey {
     }
 }
 
+/// Whether a text has the form of a key, which says nothing of valid. What has it was made by some
+/// Freehold, since its checksum is right.
+pub fn is_formed(text: &str) -> bool {
+    Presented::parse(text).is_some()
+}
+
 /// The parts of a well-formed key. Well-formed says nothing of valid.
 struct Presented<'a> {
     tenant: TenantId,

@@ -73,6 +73,17 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("last_at", TIME.into()),
             ("last_ip", own.text("address")),
         ],
+        "usage" => vec![
+            ("meter", own.text("meter")),
+            ("subject", own.text("subject")),
+            ("day", "date '2026-01-01'".into()),
+            ("amount", format!("{} + 1", own.number)),
+        ],
+        "credential_use" => vec![
+            ("credential_id", parent.id("credential")),
+            ("actor", own.text("actor")),
+            ("hour", TIME.into()),
+        ],
         "job_lane" => vec![("weight", own.number())],
         "job" => vec![
             ("id", id),

@@ -245,9 +245,7 @@ async fn providers(report: &mut Report, config: &Config) {
             .providers
             .get(&provider.id)
             .and_then(|settings| settings.base_url.clone());
-        let Some(base) =
-            configured.or_else(|| provider.api.as_ref().map(|api| api.base_url.clone()))
-        else {
+        let Some(base) = configured.or_else(|| provider.usual_base_url()) else {
             continue;
         };
         let Some(host) = url::Url::parse(&base).ok().and_then(|url| {

@@ -69,6 +69,12 @@ pub fn document() -> utoipa::openapi::OpenApi {
 
 /// What any operation may answer besides what it documents itself: said here once.
 pub fn complete(document: &mut utoipa::openapi::OpenApi) {
+    // The document has one way of writing parameters, and none for those that hold slashes.
+    let paths = std::mem::take(&mut document.paths.paths);
+    let paths = paths.into_iter();
+    document.paths.paths = paths
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
     for item in document.paths.paths.values_mut() {
         let methods = [
             &mut item.get,

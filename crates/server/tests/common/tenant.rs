@@ -197,10 +197,21 @@ pub async fn connect(
     provider: &str,
     values: &[(&str, String)],
 ) -> CredentialView {
+    connect_as(program, slug, provider, "default", values).await
+}
+
+/// Connects a further account, under a name of its own.
+pub async fn connect_as(
+    program: &Program,
+    slug: &str,
+    provider: &str,
+    name: &str,
+    values: &[(&str, String)],
+) -> CredentialView {
     let access = enter::<CredentialsWrite>(program, slug).await;
     let new = NewCredential {
         provider: provider.to_owned(),
-        name: "default".to_owned(),
+        name: name.to_owned(),
         values: values
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Secret::new(value.clone())))

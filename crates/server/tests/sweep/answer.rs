@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::Value;
 
-use crate::common::TestNode;
+use crate::{common::TestNode, routes::Operation};
 
 #[derive(Debug)]
 pub struct Answer {
@@ -13,6 +13,8 @@ pub struct Answer {
     content_type: String,
     correlation: String,
     challenge: String,
+    /// The code of an error of the proxy's own; a provider's answers have none.
+    mark: String,
 }
 
 /// Sends a request with a bearer token, if any, and a JSON body, if any.
@@ -43,10 +45,11 @@ async fn receive(request: RequestBuilder) -> Answer {
             .unwrap_or_default()
             .to_owned()
     };
-    let (content_type, correlation, challenge) = (
+    let (content_type, correlation, challenge, mark) = (
         header(header::CONTENT_TYPE.as_str()),
         header("x-correlation-id"),
         header(header::WWW_AUTHENTICATE.as_str()),
+        header("freehold-error"),
     );
     let status = response.status().as_u16();
     let text = response.text().await.expect("the body is whole");
@@ -57,6 +60,7 @@ async fn receive(request: RequestBuilder) -> Answer {
         content_type,
         correlation,
         challenge,
+        mark,
     }
 }
 
@@ -76,6 +80,11 @@ fn known_codes() -> Vec<&'static str> {
 impl Answer {
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
+    }
+
+    /// Whether a provider gave it, by way of the proxy.
+    pub fn is_a_providers(&self, operation: &Operation) -> bool {
+        operation.path.starts_with("/v1/proxy/") && self.mark.is_empty()
     }
 
     /// What is wrong with this answer as an error: it is a problem document with a code that is

@@ -17,8 +17,9 @@ use crate::{
     routes::Operation,
 };
 
-/// Parameters that are names everybody has, as in `twilio`; they lead to the caller's own things.
-pub const SHARED_NAMES: [&str; 1] = ["provider"];
+/// Parameters that are names everybody has, as in `twilio` and the paths of its API; they lead to the
+/// caller's own things.
+pub const SHARED_NAMES: [&str; 2] = ["provider", "path"];
 
 /// What a contact writes to the tenant.
 pub const PLANTED: &str = "planted-words-of-acme";
@@ -76,6 +77,7 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("identity_provider", id(&provider.body)),
         ("job", id(&first("/v1/jobs").await)),
         ("provider", "twilio".to_owned()),
+        ("path", "2010-04-01/Accounts.json".to_owned()),
         ("entry", id(&first("/v1/audit").await)),
     ]
     .into()

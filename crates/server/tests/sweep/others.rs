@@ -36,11 +36,13 @@ fn names_a_thing(operation: &Operation) -> bool {
         .any(|name| !SHARED_NAMES.contains(name))
 }
 
-/// All rows of a tenant's in one number.
+/// All rows of a tenant's in one number, but for the counts of its own earlier requests: nodes write
+/// those down at a time of their own.
 async fn digest(node: &TestNode, slug: &str) -> i64 {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT relname::text FROM pg_class WHERE relnamespace = 'cell'::regnamespace
-             AND relkind = 'r' AND relname <> '_sqlx_migrations' ORDER BY 1",
+             AND relkind = 'r'
+             AND relname NOT IN ('_sqlx_migrations', 'api_key_usage', 'usage') ORDER BY 1",
     )
     .fetch_all(&mut node.db.superuser().await)
     .await
@@ -69,7 +71,7 @@ async fn intrusions(node: &TestNode, things: &Objects, key: &str) -> Vec<(String
         let mut faults = Vec::new();
         if names_a_thing(&operation) {
             faults.extend(answer.differs_from(404, "not_found"));
-        } else if answer.status >= 400 {
+        } else if answer.status >= 400 && !answer.is_a_providers(&operation) {
             faults.push(format!("refused at home: {}", answer.text));
         }
         for (name, thing) in things {
@@ -103,7 +105,9 @@ async fn other_tenants_ids_name_nothing() {
     for operation in in_order() {
         let answer = ask(&node, &operation, &things, theirs.expose()).await;
         // Only dead letters are replayed, and no job of this test dies.
-        let expected = answer.status < 300 || answer.code() == "job_not_dead";
+        let expected = answer.status < 300
+            || answer.code() == "job_not_dead"
+            || answer.is_a_providers(&operation);
         let faults = if expected {
             Vec::new()
         } else {

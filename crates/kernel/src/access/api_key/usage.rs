@@ -1,4 +1,5 @@
-//! What keys are used for: requests per key and day, and when and from where the last one came.
+//! What keys are used for: requests per key and day, and when and from where the last one came. The
+//! writer here also writes down the meters of `kernel::usage`.
 //!
 //! Requests are counted in memory. Every few seconds, and when the node ends, what was counted is
 //! added to the tenants' rows, with one statement per tenant that had requests. A node that is
@@ -21,6 +22,7 @@ use crate::{
     db::{Db, Route, Tx},
     error::Result,
     id::{ApiKeyId, CorrelationId, TenantId},
+    usage,
 };
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -84,7 +86,7 @@ fn add(all: &mut HashMap<TenantId, OfTenant>, tenant: TenantId, place: (Uuid, Da
     }
 }
 
-/// Writes this node's counts down. Dropping it ends the writing.
+/// Writes this node's counts down, of keys' requests and of meters. Dropping it ends the writing.
 pub struct UsageWriter {
     db: Db,
     stop: watch::Sender<bool>,
@@ -129,6 +131,7 @@ impl UsageWriter {
 
 /// Writes everything that was counted so far. What cannot be written waits for the next time.
 async fn write(db: &Db) {
+    usage::write(db).await;
     for (tenant, uses) in db.key_uses().take() {
         if let Err(error) = write_of(db, tenant, &uses).await {
             tracing::warn!(cause = ?error, %tenant, "requests of keys can't be written down yet");

@@ -1,0 +1,2 @@
+DROP TABLE cell.credential_use;
+DROP TABLE cell.usage;
