@@ -1,11 +1,14 @@
 //! Calls to providers' APIs, with the tenant's credential: timed, recorded under the correlation
 //! id, and with failures told in words that quote the provider but never a secret.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 use kernel::{
-    Access, Error, Result, id::ProviderCallId, permission::CredentialsUse, telemetry::metric,
+    Access, Error, Result,
+    id::ProviderCallId,
+    permission::{CredentialsUse, Permission},
+    telemetry::metric,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -94,72 +97,26 @@ impl Raw {
     }
 }
 
-impl Connect {
-    /// Calls the provider. Errors are [`Error::Provider`]: worth a retry for 408, 5xx, rate limits,
-    /// time-outs and broken connections.
-    pub async fn call(&self, access: &Access<CredentialsUse>, call: Call<'_>) -> Result<Answer> {
-        let provider = call.credential.provider.as_str();
-        let authorization = self.authorize(access, call.credential).await?;
-        let request = self.request(&authorization, call.method, &call.path);
-        let request = match &call.body {
-            CallBody::None => request,
-            CallBody::Json(value) => request.json(value),
-            CallBody::Form(pairs) => request.form(pairs),
-        };
-        let judge = |raw: &Raw| self.judge(provider, &authorization, raw);
-        let outcome = self
-            .send(access, provider, call.operation, request, |raw| {
-                let judged = judge(raw);
-                let error = judged.as_ref().err().map(|failure| failure.detail.clone());
-                (judged, error)
-            })
-            .await?;
-        let failure = match outcome {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(failure)) => failure,
-            Err(unreached) => unreached.into(),
-        };
-        if failure.status == Some(StatusCode::UNAUTHORIZED) {
-            // A short-lived token that the provider has taken back must not be used until its end.
-            self.tokens().forget(access.tenant().id, call.credential.id);
-        }
-        Err(failure.told(provider))
-    }
+/// A call that was made, for metrics and the trace.
+pub(crate) struct Sent<'a> {
+    pub provider: &'a str,
+    pub operation: &'static str,
+    pub status: Option<StatusCode>,
+    pub error: Option<&'a str>,
+    pub started_at: OffsetDateTime,
+    pub duration: Duration,
+}
 
-    /// A request below the provider's base URL that carries the tenant's proof.
-    pub(crate) fn request(
-        &self,
-        authorization: &Authorization,
-        method: http::Method,
-        path: &str,
-    ) -> reqwest::RequestBuilder {
-        self.http()
-            .request(method, authorization.url(path).expose())
-            .headers(authorization.headers().clone())
-    }
-
-    /// Sends a request and records that it was sent. `judge` says what the answer is worth and, for
-    /// the record, what is wrong with it.
-    pub(crate) async fn send<T>(
-        &self,
-        access: &Access<CredentialsUse>,
-        provider: &str,
-        operation: &'static str,
-        request: reqwest::RequestBuilder,
-        judge: impl FnOnce(&Raw) -> (T, Option<String>),
-    ) -> Result<std::result::Result<T, Unreached>> {
-        let started_at = OffsetDateTime::now_utc();
-        let started = Instant::now();
-        let reply = exchange(request).await;
-        let duration = started.elapsed();
-        let (status, judged, error) = match reply {
-            Ok(raw) => {
-                let (judged, error) = judge(&raw);
-                (Some(raw.status), Ok(judged), error)
-            }
-            Err((status, unreached)) => (status, Err(unreached), Some(unreached.0.to_owned())),
-        };
-
+impl Sent<'_> {
+    pub async fn record<P: Permission>(&self, access: &Access<P>) -> Result<()> {
+        let Self {
+            provider,
+            operation,
+            status,
+            error,
+            started_at,
+            duration,
+        } = *self;
         let class = status.map_or("none".to_owned(), |status| {
             format!("{}xx", status.as_u16() / 100)
         });
@@ -186,7 +143,94 @@ impl Connect {
         )
         .execute(tx.conn())
         .await?;
-        tx.commit().await?;
+        tx.commit().await
+    }
+}
+
+impl Connect {
+    /// Calls the provider. Errors are [`Error::Provider`]: worth a retry for 408, 5xx, rate limits,
+    /// time-outs and broken connections.
+    pub async fn call(&self, access: &Access<CredentialsUse>, call: Call<'_>) -> Result<Answer> {
+        let provider = call.credential.provider.as_str();
+        let authorization = self.authorize(access, call.credential).await?;
+        let request = self.request(&authorization, call.method, &call.path)?;
+        let request = match &call.body {
+            CallBody::None => request,
+            CallBody::Json(value) => request.json(value),
+            CallBody::Form(pairs) => request.form(pairs),
+        };
+        let judge = |raw: &Raw| self.judge(provider, &authorization, raw);
+        let outcome = self
+            .send(access, provider, call.operation, request, |raw| {
+                let judged = judge(raw);
+                let error = judged.as_ref().err().map(|failure| failure.detail.clone());
+                (judged, error)
+            })
+            .await?;
+        let failure = match outcome {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failure)) => failure,
+            Err(unreached) => unreached.into(),
+        };
+        if failure.status == Some(StatusCode::UNAUTHORIZED) {
+            // A short-lived token that the provider has taken back must not be used until its end.
+            self.tokens().forget(access.tenant().id, call.credential.id);
+        }
+        Err(failure.told(provider))
+    }
+
+    /// A request below the provider's base URL that carries the tenant's proof.
+    ///
+    /// # Errors
+    /// Where the tenant names the host: this client would call any address inside.
+    pub(crate) fn request(
+        &self,
+        authorization: &Authorization,
+        method: http::Method,
+        path: &str,
+    ) -> Result<reqwest::RequestBuilder> {
+        if authorization.tenant_host() {
+            return Err(Error::invalid(
+                "addresses that a tenant names are not called; the operator can set one as the provider's base_url",
+            ));
+        }
+        Ok(self
+            .http()
+            .request(method, authorization.url(path).expose())
+            .headers(authorization.headers().clone()))
+    }
+
+    /// Sends a request and records that it was sent. `judge` says what the answer is worth and, for
+    /// the record, what is wrong with it.
+    pub(crate) async fn send<P: Permission, T>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+        operation: &'static str,
+        request: reqwest::RequestBuilder,
+        judge: impl FnOnce(&Raw) -> (T, Option<String>),
+    ) -> Result<std::result::Result<T, Unreached>> {
+        let started_at = OffsetDateTime::now_utc();
+        let started = Instant::now();
+        let reply = exchange(request).await;
+        let duration = started.elapsed();
+        let (status, judged, error) = match reply {
+            Ok(raw) => {
+                let (judged, error) = judge(&raw);
+                (Some(raw.status), Ok(judged), error)
+            }
+            Err((status, unreached)) => (status, Err(unreached), Some(unreached.0.to_owned())),
+        };
+
+        let sent = Sent {
+            provider,
+            operation,
+            status,
+            error: error.as_deref(),
+            started_at,
+            duration,
+        };
+        sent.record(access).await?;
         Ok(judged)
     }
 

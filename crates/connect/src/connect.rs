@@ -29,6 +29,9 @@ pub struct Settings {
     /// The address under which the outside reaches this server, without a trailing slash.
     pub public_url: String,
     pub providers: HashMap<String, ProviderSettings>,
+    /// Whether credentials are tested at their providers when they are saved, and daily. On demand
+    /// they always are.
+    pub verify_credentials: bool,
 }
 
 /// Everything of this crate that a running program shares. Cheap to clone.

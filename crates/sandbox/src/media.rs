@@ -47,6 +47,7 @@ impl MediaStore {
             Provider::Twilio => ids::sid("ME"),
             Provider::Telegram => format!("AgACAgI{}", ids::alphanumeric(60)),
             Provider::OpenAi => format!("file-{}", ids::alphanumeric(24)),
+            _ => ids::hex(32),
         };
         let media = Media {
             provider,

@@ -5,11 +5,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::Accounts,
     call::{Answer, Call},
     openai,
     server::Simulation,
-    telegram, twilio, whatsapp,
+    service, telegram, twilio, whatsapp,
 };
 
 /// A simulated provider; its text form is the name that the provider catalogue uses.
@@ -20,10 +19,48 @@ pub enum Provider {
     Twilio,
     Telegram,
     OpenAi,
+    Vapi,
+    ElevenLabs,
+    Resend,
+    SendGrid,
+    Mailgun,
+    Postmark,
+    #[serde(rename = "google_calendar")]
+    GoogleCalendar,
+    Genesys,
+    Slack,
+    Linear,
+    GitHub,
+    Anthropic,
+    Magicline,
+    Stripe,
+    N8n,
+    Discord,
 }
 
 impl Provider {
-    pub const ALL: [Self; 4] = [Self::WhatsApp, Self::Twilio, Self::Telegram, Self::OpenAi];
+    pub const ALL: [Self; 20] = [
+        Self::WhatsApp,
+        Self::Twilio,
+        Self::Telegram,
+        Self::OpenAi,
+        Self::Vapi,
+        Self::ElevenLabs,
+        Self::Resend,
+        Self::SendGrid,
+        Self::Mailgun,
+        Self::Postmark,
+        Self::GoogleCalendar,
+        Self::Genesys,
+        Self::Slack,
+        Self::Linear,
+        Self::GitHub,
+        Self::Anthropic,
+        Self::Magicline,
+        Self::Stripe,
+        Self::N8n,
+        Self::Discord,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +68,22 @@ impl Provider {
             Self::Twilio => "twilio",
             Self::Telegram => "telegram",
             Self::OpenAi => "openai",
+            Self::Vapi => "vapi",
+            Self::ElevenLabs => "elevenlabs",
+            Self::Resend => "resend",
+            Self::SendGrid => "sendgrid",
+            Self::Mailgun => "mailgun",
+            Self::Postmark => "postmark",
+            Self::GoogleCalendar => "google_calendar",
+            Self::Genesys => "genesys",
+            Self::Slack => "slack",
+            Self::Linear => "linear",
+            Self::GitHub => "github",
+            Self::Anthropic => "anthropic",
+            Self::Magicline => "magicline",
+            Self::Stripe => "stripe",
+            Self::N8n => "n8n",
+            Self::Discord => "discord",
         }
     }
 
@@ -41,6 +94,22 @@ impl Provider {
             Self::Twilio => "/twilio",
             Self::Telegram => "/telegram",
             Self::OpenAi => "/openai/v1",
+            Self::Vapi => "/vapi",
+            Self::ElevenLabs => "/elevenlabs",
+            Self::Resend => "/resend",
+            Self::SendGrid => "/sendgrid",
+            Self::Mailgun => "/mailgun",
+            Self::Postmark => "/postmark",
+            Self::GoogleCalendar => "/google_calendar",
+            Self::Genesys => "/genesys",
+            Self::Slack => "/slack",
+            Self::Linear => "/linear",
+            Self::GitHub => "/github",
+            Self::Anthropic => "/anthropic",
+            Self::Magicline => "/magicline",
+            Self::Stripe => "/stripe",
+            Self::N8n => "/n8n",
+            Self::Discord => "/discord",
         }
     }
 
@@ -50,6 +119,7 @@ impl Provider {
             Self::Twilio => twilio::answer(simulation, call),
             Self::Telegram => telegram::answer(simulation, call),
             Self::OpenAi => openai::answer(simulation, call),
+            _ => service::answer(self, simulation, call),
         }
     }
 
@@ -60,17 +130,20 @@ impl Provider {
             Self::Twilio => twilio::failure(status),
             Self::Telegram => telegram::failure(status, retry_after),
             Self::OpenAi => openai::failure(status),
+            _ => service::failure(self, status),
         }
     }
 
     /// The account that a call names or proves, by an identifier that is not secret: WhatsApp
-    /// phone number id, Twilio account SID, Telegram bot id, the end of an OpenAI key.
-    pub(crate) fn account_of(self, accounts: &Accounts, call: &Call) -> Option<String> {
+    /// phone number id, Twilio account SID, Telegram bot id, the end of an OpenAI key, a service
+    /// account's id.
+    pub(crate) fn account_of(self, simulation: &Simulation, call: &Call) -> Option<String> {
         match self {
-            Self::WhatsApp => whatsapp::account_of(accounts, call),
+            Self::WhatsApp => whatsapp::account_of(&simulation.accounts, call),
             Self::Twilio => twilio::account_of(call),
             Self::Telegram => telegram::account_of(call),
             Self::OpenAi => openai::account_of(call),
+            _ => service::account_of(self, simulation, call),
         }
     }
 }

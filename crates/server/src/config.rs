@@ -37,6 +37,7 @@ pub struct Config {
     pub mail: Mail,
     pub worker: Worker,
     pub audit: Audit,
+    pub credentials: Credentials,
     pub log: Log,
     #[serde(default)]
     pub providers: HashMap<String, Provider>,
@@ -72,6 +73,12 @@ pub struct Mail {
 #[serde(deny_unknown_fields)]
 pub struct Worker {
     pub concurrency: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    pub verify: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

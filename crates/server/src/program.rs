@@ -150,6 +150,7 @@ impl Program {
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
         identity::register(&mut registry);
+        connect::verify::register(&mut registry, &connect);
         db.subscribe(registry.subscriptions())?;
         Ok(Self {
             config,
@@ -232,6 +233,7 @@ fn settings(config: &Config) -> Settings {
     });
     Settings {
         public_url: config.public_url.clone(),
+        verify_credentials: config.credentials.verify,
         providers: providers.collect(),
     }
 }

@@ -61,6 +61,7 @@ impl Scene {
         };
         let settings = Settings {
             public_url: "http://localhost".to_owned(),
+            verify_credentials: false,
             providers: HashMap::from([("openai".to_owned(), openai)]),
         };
         let connect = Connect::new(Catalogue::builtin(), KeyProvider::Local(keyring), settings)

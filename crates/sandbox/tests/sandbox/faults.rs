@@ -43,6 +43,7 @@ async fn refusals_have_each_providers_shape_and_end_by_themselves() {
         Provider::Twilio => "/code",
         Provider::Telegram => "/error_code",
         Provider::OpenAi => "/error/code",
+        other => panic!("{other} is asked nothing here"),
     };
     let wanted = [
         (

@@ -8,6 +8,7 @@ mod openai;
 mod openai_sdk;
 mod record;
 mod senders;
+mod service;
 mod telegram;
 mod twilio;
 mod whatsapp;
