@@ -120,7 +120,8 @@ impl Connect {
     }
 }
 
-async fn load<P: Permission>(access: &Access<P>, provider: &str) -> Result<Account> {
+/// What the database has, by two queries in one transaction.
+pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> Result<Account> {
     let mut tx = access.read().await?;
     let rows = sqlx::query!(
         r#"SELECT (SELECT enabled FROM cell.webhook_endpoint WHERE provider = $1) AS enabled,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use kernel::{Access, Error, Result, permission::CredentialsUse, secret::Secret};
+use kernel::{Access, Error, Result, permission::Permission, secret::Secret};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
@@ -74,6 +74,20 @@ impl Authorization {
             .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
 
+    /// One that only hides these secrets.
+    #[cfg(test)]
+    pub(crate) fn hiding(secrets: &[Secret]) -> Self {
+        let mut authorization = Self {
+            base_url: "https://example.com".to_owned(),
+            tenant_host: false,
+            path_prefix: Secret::new(""),
+            headers: HeaderMap::new(),
+            secrets: Vec::new(),
+        };
+        secrets.iter().for_each(|secret| authorization.hide(secret));
+        authorization
+    }
+
     fn prove(&mut self, name: HeaderName, value: &Secret) -> Result<()> {
         let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
             Error::invalid("the credential holds characters that no header can carry")
@@ -98,14 +112,15 @@ impl Authorization {
 
 impl Connect {
     /// What a call with this credential needs. For providers with short-lived tokens this may ask
-    /// the provider for one, so no transaction may be open.
+    /// the provider for one, so no transaction may be open. The opened credential is the proof that
+    /// the caller may use it.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the credential lacks what the provider's API asks for,
     /// [`Error::Provider`] where the provider gives no token for it.
-    pub async fn authorize(
+    pub async fn authorize<P: Permission>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         credential: &OpenCredential,
     ) -> Result<Authorization> {
         let provider = self.catalogue().get(&credential.provider);
@@ -269,6 +284,17 @@ fn address(
 
 fn filled(template: &FieldTemplate, credential: &OpenCredential) -> Result<String> {
     template.fill(|name| credential.field(name).map(str::to_owned))
+}
+
+/// A path with fields, each escaped as one segment that cannot reach another path.
+pub(crate) fn path(template: &FieldTemplate, credential: &OpenCredential) -> Result<String> {
+    template.fill(|name| {
+        let value = credential.field(name)?;
+        if value.is_empty() || matches!(value, "." | "..") {
+            return Err(Error::invalid(format!("`{name}` can't stand in a path")));
+        }
+        Ok(utf8_percent_encode(value, SEGMENT).to_string())
+    })
 }
 
 fn constant_headers(api: &Api, credential: &OpenCredential) -> Result<HeaderMap> {

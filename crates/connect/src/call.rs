@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use egress::{ReadError, Refusal};
 use http::{HeaderMap, StatusCode};
 use kernel::{
-    Access, Error, Result, id::ProviderCallId, permission::CredentialsUse, telemetry::metric,
+    Access, Error, Result,
+    id::ProviderCallId,
+    permission::{CredentialsUse, Permission},
+    telemetry::metric,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -157,9 +160,9 @@ impl Connect {
 
     /// Sends a request and records that it was sent. `judge` says what the answer is worth and, for
     /// the record, what is wrong with it.
-    pub(crate) async fn send<T>(
+    pub(crate) async fn send<P: Permission, T>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         provider: &str,
         operation: &'static str,
         request: reqwest::RequestBuilder,
@@ -192,9 +195,9 @@ impl Connect {
     }
 
     /// Counts a call, and keeps it under the correlation id.
-    pub(crate) async fn record(
+    pub(crate) async fn record<P: Permission>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         called: Called<'_>,
     ) -> Result<()> {
         let (provider, operation) = (called.provider, called.operation);

@@ -32,6 +32,9 @@ pub struct Settings {
     pub providers: HashMap<String, ProviderSettings>,
     /// What may be called inside the operator's network where a tenant names the address.
     pub allow: AllowList,
+    /// Whether credentials are tested at their providers when they are saved, and daily. On demand
+    /// they always are.
+    pub verify_credentials: bool,
 }
 
 /// Everything of this crate that a running program shares. Cheap to clone.

@@ -57,7 +57,7 @@ fn key(pem: &Secret) -> Option<KeyPair> {
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::{
-        encoding::AsDer,
+        encoding::{AsDer, Pkcs8V1Der},
         rsa::KeySize,
         signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
     };
@@ -67,9 +67,7 @@ mod tests {
     #[test]
     fn the_token_is_signed_and_short_lived() {
         let pair = KeyPair::generate(KeySize::Rsa2048).expect("makes a key");
-        let der = aws_lc_rs::encoding::Pkcs8V1Der::from(
-            AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).expect("encodes"),
-        );
+        let der: Pkcs8V1Der<'_> = pair.as_der().expect("encodes");
         let body = BASE64_STANDARD.encode(der.as_ref());
         let pem = Secret::new(format!(
             "-----BEGIN PRIVATE KEY-----\\n{body}\\n-----END PRIVATE KEY-----\\n"

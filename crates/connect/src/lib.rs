@@ -3,8 +3,8 @@
 //! The catalogue describes providers as data; `webhook` verifies, splits and signs their webhooks
 //! by it; `inbound` is the pipeline from request to acknowledgement. `credentials` keeps tenants'
 //! secrets, sealed by `seal`; `resolve` opens them for use, `authorize` makes of them what a request
-//! must carry, and `call` spends them on the provider's API; `proxy` does so for whoever calls it.
-//! Nothing here knows conversations, agents or plans.
+//! must carry, and `call` spends them on the provider's API; `verify` tests them there, and `proxy`
+//! spends them for whoever calls it. Nothing here knows conversations, agents or plans.
 
 mod account;
 mod authorize;
@@ -18,6 +18,7 @@ pub mod proxy;
 mod resolve;
 mod seal;
 mod tokens;
+pub mod verify;
 pub mod webhook;
 
 pub use authorize::Authorization;

@@ -3,9 +3,17 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use kernel::{Access, Error, Result, id::CredentialId, permission::CredentialsUse, secret::Secret};
+use kernel::{
+    Access, Error, Result,
+    id::CredentialId,
+    permission::{CredentialsUse, Permission},
+    secret::Secret,
+};
 
-use crate::{Connect, account::SealedCredential};
+use crate::{
+    Connect,
+    account::{self, Account, SealedCredential},
+};
 
 /// A credential opened for one use. Its secrets are wiped when it is dropped.
 pub struct OpenCredential {
@@ -82,6 +90,19 @@ impl Connect {
             .await
     }
 
+    /// One credential as the database has it now, past every cache: what is tested must be what
+    /// was saved. Opening it gives nothing away but to the provider.
+    pub(crate) async fn resolve_fresh<P: Permission>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+        id: CredentialId,
+    ) -> Result<OpenCredential> {
+        let account = account::load(access, provider).await?;
+        self.open_where(access, provider, &account, |credential| credential.id == id)
+            .await
+    }
+
     async fn resolve_where(
         &self,
         access: &Access<CredentialsUse>,
@@ -89,6 +110,16 @@ impl Connect {
         wanted: impl Fn(&SealedCredential) -> bool,
     ) -> Result<OpenCredential> {
         let account = self.account(access, provider).await?;
+        self.open_where(access, provider, &account, wanted).await
+    }
+
+    async fn open_where<P: Permission>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+        account: &Account,
+        wanted: impl Fn(&SealedCredential) -> bool,
+    ) -> Result<OpenCredential> {
         let missing = || Error::CredentialMissing {
             provider: provider.to_owned(),
         };
@@ -100,7 +131,7 @@ impl Connect {
         let mut secrets = BTreeMap::new();
         for secret in credential.secrets.iter().filter(|secret| !secret.previous) {
             if let Some(value) = self
-                .open(access, &account, credential, &secret.field, false)
+                .open(access, account, credential, &secret.field, false)
                 .await?
             {
                 secrets.insert(secret.field.clone(), value);

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use kernel::{
     Access, Error, Result,
     id::{CredentialId, TenantId},
-    permission::CredentialsUse,
+    permission::Permission,
     secret::Secret,
 };
 use quick_cache::sync::Cache;
@@ -77,9 +77,9 @@ struct Granted {
 impl Connect {
     /// The token for a credential: the one that is kept, or a new one. Callers that miss at the
     /// same time ask the provider once.
-    pub(crate) async fn token(
+    pub(crate) async fn token<P: Permission>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         credential: &OpenCredential,
         authorization: &Authorization,
         way: &Auth,
@@ -118,9 +118,9 @@ impl Connect {
         Ok(granted.access_token)
     }
 
-    async fn exchange(
+    async fn exchange<P: Permission>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         credential: &OpenCredential,
         authorization: &Authorization,
         way: &Auth,
@@ -193,9 +193,9 @@ impl Connect {
         }
     }
 
-    async fn open_token(
+    async fn open_token<P: Permission>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         credential: &OpenCredential,
         sealed: &[u8],
     ) -> Result<Secret> {
@@ -204,9 +204,9 @@ impl Connect {
             .await
     }
 
-    async fn seal_token(
+    async fn seal_token<P: Permission>(
         &self,
-        access: &Access<CredentialsUse>,
+        access: &Access<P>,
         credential: &OpenCredential,
         token: &Secret,
     ) -> Result<Vec<u8>> {

@@ -63,14 +63,24 @@ fn every_provider_of_the_scope_ships() {
         "mailgun",
         "postmark",
         "discord",
+        "magicline",
+        "n8n",
     ] {
         let provider = catalogue.get(id).unwrap_or_else(|| panic!("{id} ships"));
         assert!(provider.webhook.is_some(), "{id}");
-        assert!(!provider.sources.is_empty(), "{id} names its sources");
     }
-    for id in ["openai", "openai_compatible"] {
+    for id in ["openai", "openai_compatible", "anthropic", "smtp"] {
         let provider = catalogue.get(id).unwrap_or_else(|| panic!("{id} ships"));
         assert!(provider.webhook.is_none(), "{id}");
+    }
+    for provider in catalogue.iter() {
+        let id = provider.id.as_str();
+        assert!(!provider.sources.is_empty(), "{id} names its sources");
+        let generic = id == "standard_webhooks";
+        assert_eq!(provider.verification.is_none(), generic, "{id}");
+        assert_eq!(provider.api.is_none(), generic || id == "smtp", "{id}");
+        let consent = ["slack", "linear", "github", "google_calendar"].contains(&id);
+        assert_eq!(provider.oauth.is_some(), consent, "{id}");
     }
     assert!(catalogue.get("nobody").is_none());
     let ids: Vec<&str> = catalogue
@@ -153,6 +163,9 @@ fn a_mistake_names_its_file_and_key() {
     let site = "[[credential.fields]]\nname = \"site\"\nlabel = \"Site\"\n";
     let with_api =
         |lines: &str| changed("[webhook]\n", &format!("{site}[api]\n{lines}\n[webhook]\n"));
+    let test = |lines: &str| {
+        format!("[verification]\nproves = \"It works.\"\n[verification.check.request]\n{lines}\n")
+    };
     let api = |line: &str| format!("{line}\nauth = [\"none\"]");
     let cases = [
         (changed("deadline_ms", "dead_line"), "dead_line"),
@@ -253,6 +266,48 @@ fn a_mistake_names_its_file_and_key() {
                 "base_url = \"https://h\"\nauth = [\"none\"]\nretry = { after = [{ at = \"hash\", form = \"seconds\" }] }",
             ),
             "api.retry",
+        ),
+        (
+            with_api(&format!(
+                "{}\n{}",
+                api("base_url = \"https://h\""),
+                test("path = \"a\"")
+            )),
+            "verification.check.request.path",
+        ),
+        (
+            with_api(&format!(
+                "{}\n{}",
+                api("base_url = \"https://h\""),
+                test("path = \"/{webhook_token}\"")
+            )),
+            "verification.check.request.path",
+        ),
+        (
+            with_api(&format!(
+                "{}\n{}",
+                api("base_url = \"https://h\""),
+                test("path = \"/\"\nbody = \"{}\"")
+            )),
+            "verification.check.request.body",
+        ),
+        (
+            with_api(&format!(
+                "{}\n{}",
+                api("base_url = \"https://h\""),
+                test(
+                    "path = \"/\"\nexpect = [{ at = \"body:id\", otherwise = \"wrong_account\" }]"
+                )
+            )),
+            "verification.check.request.expect[0]",
+        ),
+        (
+            with_api(&format!(
+                "{}\n{}",
+                api("base_url = \"https://h\""),
+                test("path = \"/\"\nrefusals = [{ when = {}, reason = \"not_found\" }]")
+            )),
+            "verification.check.request.refusals[0]",
         ),
         (
             changed(

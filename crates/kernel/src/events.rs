@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     db::Tx,
     error::{Error, Result},
-    id::{ConversationId, InboundEventId, MessageId},
+    id::{ConversationId, CredentialId, InboundEventId, MessageId},
     jobs::NewJob,
 };
 
@@ -88,6 +88,24 @@ impl Event for MessageQueued {
     fn dedup_key(&self) -> Option<String> {
         Some(self.message.to_string())
     }
+}
+
+/// A credential that worked is refused by its provider now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CredentialRefused {
+    pub credential: CredentialId,
+    /// The provider's id in the catalogue.
+    pub provider: String,
+    /// The name that the tenant gave the credential.
+    pub name: String,
+    /// Why, as in `invalid_credential`.
+    pub reason: String,
+    /// What the tenant can do about it.
+    pub advice: String,
+}
+
+impl Event for CredentialRefused {
+    const NAME: &'static str = "credential.refused";
 }
 
 /// Which kinds of job each event becomes. Fixed when the program starts.

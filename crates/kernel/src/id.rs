@@ -153,6 +153,7 @@ kinds! {
     Cell / CellId => "cell";
     ApiKey / ApiKeyId => "key";
     Credential / CredentialId => "cred";
+    Verification / VerificationId => "ver";
     Endpoint / EndpointId => "ep";
     InboundEvent / InboundEventId => "in";
     Contact / ContactId => "ctc";

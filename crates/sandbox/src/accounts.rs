@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Mutex};
 use kernel::secret::{Secret, constant_time_eq};
 use serde_json::Value;
 
-use crate::{lock, provider::Provider};
+use crate::{lock, provider::Provider, service::ServiceAccount};
 
 /// A WhatsApp business phone number and the app that owns its token.
 #[derive(Clone, Debug)]
@@ -81,6 +81,9 @@ struct Register {
     telegram: Vec<TelegramAccount>,
     openai: Vec<OpenAiAccount>,
     oidc: Vec<OidcClient>,
+    services: Vec<ServiceAccount>,
+    /// Short-lived tokens, and the account that each was granted to.
+    granted: Vec<(Provider, Secret, String)>,
     callbacks: HashMap<(Provider, String), String>,
 }
 
@@ -120,8 +123,57 @@ impl Accounts {
         register.oidc.push(client);
     }
 
+    /// An account at one of the providers of which only the door is simulated.
+    pub fn service(&self, account: ServiceAccount) {
+        let register = &mut *lock(&self.register);
+        register
+            .services
+            .retain(|a| (a.provider, &a.id) != (account.provider, &account.id));
+        register.services.push(account);
+    }
+
+    /// Takes the proof of a service account back, as its owner would at the provider, or gives it
+    /// again. Tokens that were granted to it end with it.
+    pub fn set_revoked(&self, provider: Provider, id: &str, revoked: bool) {
+        let register = &mut *lock(&self.register);
+        for account in &mut register.services {
+            if account.provider == provider && account.id == id {
+                account.revoked = revoked;
+            }
+        }
+    }
+
+    pub(crate) fn services(&self, provider: Provider) -> Vec<ServiceAccount> {
+        let register = lock(&self.register);
+        let accounts = register.services.iter();
+        accounts
+            .filter(|account| account.provider == provider)
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn grant(&self, provider: Provider, id: String, token: &str) {
+        let register = &mut *lock(&self.register);
+        register.granted.push((provider, Secret::new(token), id));
+    }
+
+    /// The account that a short-lived token was granted to.
+    pub(crate) fn granted(&self, provider: Provider, token: &str) -> Option<ServiceAccount> {
+        let register = lock(&self.register);
+        let id = register
+            .granted
+            .iter()
+            .find(|(of, known, _)| *of == provider && same(known, token))
+            .map(|(_, _, id)| id)?;
+        let mut accounts = register.services.iter();
+        accounts
+            .find(|account| account.provider == provider && account.id == *id)
+            .cloned()
+    }
+
     /// Forgets an account by the identifier that `Received::account` shows: a phone number id, an
-    /// account SID, a bot id, the last four characters of an OpenAI key, or a client id.
+    /// account SID, a bot id, the last four characters of an OpenAI key, a service
+    /// account's id, or a client id.
     pub fn remove(&self, provider: Provider, id: &str) {
         let register = &mut *lock(&self.register);
         match provider {
@@ -132,6 +184,9 @@ impl Accounts {
                 .openai
                 .retain(|a| a.api_key.last4().as_deref() != Some(id)),
             Provider::Oidc => register.oidc.retain(|a| a.client_id != id),
+            _ => register
+                .services
+                .retain(|a| (a.provider, a.id.as_str()) != (provider, id)),
         }
     }
 
@@ -212,11 +267,15 @@ impl Accounts {
             .iter()
             .flat_map(|a| [&a.bot_token, &a.secret_token]);
         let openai = register.openai.iter().map(|a| &a.api_key);
+        let services = register.services.iter().map(|a| &a.secret);
+        let granted = register.granted.iter().map(|(_, token, _)| token);
         whatsapp
             .chain(twilio)
             .chain(telegram)
             .chain(openai)
             .chain(register.oidc.iter().map(|a| &a.client_secret))
+            .chain(services)
+            .chain(granted)
             .map(Secret::expose)
             .filter(|secret| !secret.is_empty())
             .fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
@@ -257,6 +316,7 @@ pub(crate) fn names_a_secret(name: &str) -> bool {
     matches!(
         name,
         "access_token"
+            | "refresh_token"
             | "appsecret_proof"
             | "client_secret"
             | "code"

@@ -4,14 +4,16 @@
 //!   "times", "scope": {"path", "account"}}`), clear
 //! - `GET /_sandbox/requests?provider=&after=`: `{"data": […]}`, oldest first, optionally only
 //!   those after a sequence number; `DELETE` forgets all
+//! - `PUT | DELETE /_sandbox/accounts/{provider}/{account}/revoked`: takes a service account's proof
+//!   back, or gives it again
 //! - `GET /_sandbox/mail`: `{"data": […]}`, the letters that the mail server was given, oldest first
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
-    routing::get,
+    extract::{Path, Query, State},
+    routing::{get, put},
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -27,6 +29,10 @@ pub(crate) fn router() -> Router<Arc<Simulation>> {
         )
         .route("/requests", get(list_requests).delete(clear_requests))
         .route("/mail", get(list_mail))
+        .route(
+            "/accounts/{provider}/{account}/revoked",
+            put(revoke).delete(restore),
+        )
 }
 
 async fn list_faults(State(simulation): State<Arc<Simulation>>) -> Json<Value> {
@@ -73,4 +79,20 @@ async fn clear_requests(State(simulation): State<Arc<Simulation>>) -> StatusCode
 
 async fn list_mail(State(simulation): State<Arc<Simulation>>) -> Json<Value> {
     Json(json!({ "data": simulation.mail.letters() }))
+}
+
+async fn revoke(
+    State(simulation): State<Arc<Simulation>>,
+    Path((provider, account)): Path<(Provider, String)>,
+) -> StatusCode {
+    simulation.accounts.set_revoked(provider, &account, true);
+    StatusCode::NO_CONTENT
+}
+
+async fn restore(
+    State(simulation): State<Arc<Simulation>>,
+    Path((provider, account)): Path<(Provider, String)>,
+) -> StatusCode {
+    simulation.accounts.set_revoked(provider, &account, false);
+    StatusCode::NO_CONTENT
 }

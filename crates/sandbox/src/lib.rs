@@ -7,8 +7,11 @@
 //! with the code that it is meant to check. Where a live provider silently ignores a parameter
 //! that it does not document, the sandbox refuses it: a misspelt name should fail here first.
 //!
-//! Paths: `/whatsapp/v23.0/…`, `/twilio/…`, `/telegram/…`, `/openai/v1/…`, `/oidc/…`, and `/_sandbox/…` to
-//! inject faults and read the record from another process.
+//! Of the catalogue's other providers the door is simulated: authentication as they document it, and
+//! the calls by which credentials are tested (`service`).
+//!
+//! Paths: `/whatsapp/v23.0/…`, `/twilio/…`, `/telegram/…`, `/openai/v1/…`, `/slack/…` and so on by the
+//! catalogue's names, `/oidc/…`, and `/_sandbox/…` to inject faults and read the record from another process.
 
 mod accounts;
 mod call;
@@ -22,6 +25,7 @@ mod provider;
 mod record;
 pub mod senders;
 mod server;
+mod service;
 mod shape;
 mod smtp;
 mod telegram;
@@ -37,6 +41,7 @@ pub use oidc::{OidcFault, OidcIssuer, OidcPerson};
 pub use provider::{Provider, UnknownProvider};
 pub use record::{Received, Record};
 pub use server::Sandbox;
+pub use service::ServiceAccount;
 pub use smtp::{Letter, SmtpSink};
 
 /// Locks a mutex whose data stay sound when a holder panics: every critical section here is a

@@ -46,7 +46,8 @@ impl MediaStore {
             Provider::WhatsApp => ids::digits(16),
             Provider::Twilio => ids::sid("ME"),
             Provider::Telegram => format!("AgACAgI{}", ids::alphanumeric(60)),
-            Provider::OpenAi | Provider::Oidc => format!("file-{}", ids::alphanumeric(24)),
+            Provider::OpenAi => format!("file-{}", ids::alphanumeric(24)),
+            _ => ids::hex(32),
         };
         let media = Media {
             provider,

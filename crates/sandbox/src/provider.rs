@@ -5,11 +5,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::Accounts,
     call::{Answer, Call},
     oidc, openai,
     server::Simulation,
-    telegram, twilio, whatsapp,
+    service, telegram, twilio, whatsapp,
 };
 
 /// A simulated provider; its text form is the name that the provider catalogue uses.
@@ -20,17 +19,50 @@ pub enum Provider {
     Twilio,
     Telegram,
     OpenAi,
+    Vapi,
+    ElevenLabs,
+    Resend,
+    SendGrid,
+    Mailgun,
+    Postmark,
+    #[serde(rename = "google_calendar")]
+    GoogleCalendar,
+    Genesys,
+    Slack,
+    Linear,
+    GitHub,
+    Anthropic,
+    Magicline,
+    Stripe,
+    N8n,
+    Discord,
     /// An identity provider (OpenID Connect).
     Oidc,
 }
 
 impl Provider {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 21] = [
         Self::WhatsApp,
         Self::Twilio,
         Self::Telegram,
         Self::OpenAi,
         Self::Oidc,
+        Self::Vapi,
+        Self::ElevenLabs,
+        Self::Resend,
+        Self::SendGrid,
+        Self::Mailgun,
+        Self::Postmark,
+        Self::GoogleCalendar,
+        Self::Genesys,
+        Self::Slack,
+        Self::Linear,
+        Self::GitHub,
+        Self::Anthropic,
+        Self::Magicline,
+        Self::Stripe,
+        Self::N8n,
+        Self::Discord,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -40,6 +72,22 @@ impl Provider {
             Self::Telegram => "telegram",
             Self::OpenAi => "openai",
             Self::Oidc => "oidc",
+            Self::Vapi => "vapi",
+            Self::ElevenLabs => "elevenlabs",
+            Self::Resend => "resend",
+            Self::SendGrid => "sendgrid",
+            Self::Mailgun => "mailgun",
+            Self::Postmark => "postmark",
+            Self::GoogleCalendar => "google_calendar",
+            Self::Genesys => "genesys",
+            Self::Slack => "slack",
+            Self::Linear => "linear",
+            Self::GitHub => "github",
+            Self::Anthropic => "anthropic",
+            Self::Magicline => "magicline",
+            Self::Stripe => "stripe",
+            Self::N8n => "n8n",
+            Self::Discord => "discord",
         }
     }
 
@@ -51,6 +99,22 @@ impl Provider {
             Self::Telegram => "/telegram",
             Self::OpenAi => "/openai/v1",
             Self::Oidc => "/oidc",
+            Self::Vapi => "/vapi",
+            Self::ElevenLabs => "/elevenlabs",
+            Self::Resend => "/resend",
+            Self::SendGrid => "/sendgrid",
+            Self::Mailgun => "/mailgun",
+            Self::Postmark => "/postmark",
+            Self::GoogleCalendar => "/google_calendar",
+            Self::Genesys => "/genesys",
+            Self::Slack => "/slack",
+            Self::Linear => "/linear",
+            Self::GitHub => "/github",
+            Self::Anthropic => "/anthropic",
+            Self::Magicline => "/magicline",
+            Self::Stripe => "/stripe",
+            Self::N8n => "/n8n",
+            Self::Discord => "/discord",
         }
     }
 
@@ -61,6 +125,7 @@ impl Provider {
             Self::Telegram => telegram::answer(simulation, call),
             Self::OpenAi => openai::answer(simulation, call),
             Self::Oidc => oidc::answer(simulation, call),
+            _ => service::answer(self, simulation, call),
         }
     }
 
@@ -72,19 +137,21 @@ impl Provider {
             Self::Telegram => telegram::failure(status, retry_after),
             Self::OpenAi => openai::failure(status),
             Self::Oidc => oidc::failure(status),
+            _ => service::failure(self, status),
         }
     }
 
     /// The account that a call names or proves, by an identifier that is not secret: WhatsApp
-    /// phone number id, Twilio account SID, Telegram bot id, the end of an OpenAI key, a client
-    /// id.
-    pub(crate) fn account_of(self, accounts: &Accounts, call: &Call) -> Option<String> {
+    /// phone number id, Twilio account SID, Telegram bot id, the end of an OpenAI key, a service
+    /// account's id, a client id.
+    pub(crate) fn account_of(self, simulation: &Simulation, call: &Call) -> Option<String> {
         match self {
-            Self::WhatsApp => whatsapp::account_of(accounts, call),
+            Self::WhatsApp => whatsapp::account_of(&simulation.accounts, call),
             Self::Twilio => twilio::account_of(call),
             Self::Telegram => telegram::account_of(call),
             Self::OpenAi => openai::account_of(call),
             Self::Oidc => oidc::account_of(call),
+            _ => service::account_of(self, simulation, call),
         }
     }
 }

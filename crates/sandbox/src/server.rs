@@ -251,7 +251,7 @@ async fn serve(
         headers: parts.headers,
         body,
     };
-    let account = provider.account_of(&simulation.accounts, &call);
+    let account = provider.account_of(&simulation, &call);
     let fault = simulation.faults.take(provider, &path, account.as_deref());
     let mut answer = match &fault {
         Some(Fault::Status { code, retry_after }) => provider.failure(*code, *retry_after),

@@ -49,6 +49,12 @@ impl SmtpSink {
         self.mailbox.letters()
     }
 
+    /// Lets a user sign in with this password, instead of the one before; `None` lets nobody of the
+    /// name in any more. A server without users offers no sign-in.
+    pub fn user(&self, name: &str, password: Option<&str>) {
+        self.mailbox.user(name, password);
+    }
+
     /// Refuses the next letters with this reply, as in `451 try again later`.
     pub fn refuse(&self, reply: &str, times: usize) {
         self.mailbox.refuse(reply, times);

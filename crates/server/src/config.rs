@@ -40,6 +40,7 @@ pub struct Config {
     pub egress: Egress,
     pub worker: Worker,
     pub audit: Audit,
+    pub credentials: Credentials,
     pub log: Log,
     #[serde(default)]
     pub providers: HashMap<String, Provider>,
@@ -127,6 +128,12 @@ impl Egress {
 #[serde(deny_unknown_fields)]
 pub struct Worker {
     pub concurrency: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    pub verify: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -155,6 +155,7 @@ impl Program {
         converse::register(&mut registry, &connect);
         assist::register(&mut registry, &connect);
         identity::register(&mut registry);
+        connect::verify::register(&mut registry, &connect);
         db.subscribe(registry.subscriptions())?;
         Ok(Self {
             config,
@@ -238,6 +239,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     });
     Ok(Settings {
         public_url: config.public_url.clone(),
+        verify_credentials: config.credentials.verify,
         providers: providers.collect(),
         allow: config.egress.allow()?,
     })

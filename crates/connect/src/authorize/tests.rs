@@ -91,6 +91,15 @@ fn the_first_way_whose_fields_are_there_is_taken() {
 }
 
 #[test]
+fn a_path_s_values_stay_in_their_segment() {
+    let template = FieldTemplate::try_from("/a/{id}/b".to_owned()).expect("is a template");
+    let path = |id| path(&template, &credential("x", &[("id", id)], &[]));
+    assert_eq!(path("1:2").expect("is one"), "/a/1:2/b");
+    assert_eq!(path("../c?d#e").expect("is one"), "/a/..%2Fc%3Fd%23e/b");
+    assert!(path("..").is_err() && path(".").is_err() && path("").is_err());
+}
+
+#[test]
 fn optional_headers_are_left_out_and_broken_ones_refused() {
     let openai = provider("openai");
     let api = openai.api.as_ref().expect("has an API");
@@ -103,14 +112,7 @@ fn optional_headers_are_left_out_and_broken_ones_refused() {
 
 #[test]
 fn what_was_sent_is_not_quoted_in_any_form() {
-    let mut authorization = Authorization {
-        base_url: "https://example.com".to_owned(),
-        tenant_host: false,
-        path_prefix: Secret::new(""),
-        headers: HeaderMap::new(),
-        secrets: Vec::new(),
-    };
-    authorization.hide(&Secret::new("12:a/b"));
+    let mut authorization = Authorization::hiding(&[Secret::new("12:a/b")]);
     // printf 'AC1:12:a/b' | base64
     authorization.secrets.push(Secret::new("QUMxOjEyOmEvYg=="));
     let text = "`Basic QUMxOjEyOmEvYg==` and `12:a/b` and `12%3Aa%2Fb` are wrong";

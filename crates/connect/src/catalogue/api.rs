@@ -194,7 +194,8 @@ impl Retry {
             || self.limited.iter().any(|limited| {
                 limited.status == status.as_u16()
                     && limited.at.as_ref().is_none_or(|at| {
-                        at.in_answer(headers, body).is_some_and(|found| {
+                        let mut found = at.all_in_answer(headers, body).into_iter();
+                        found.any(|found| {
                             limited
                                 .equals
                                 .as_ref()

@@ -8,10 +8,13 @@
 
 mod api;
 mod definition;
+mod oauth;
 mod provider;
 mod template;
 mod validate;
 mod validate_api;
+mod validate_connect;
+mod verification;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,8 +30,13 @@ pub use definition::{
     KeepRule, KeyFormat, KeyRule, Match, SignatureList, SignatureScheme, Split, StaticHeader,
     TimestampRule, TwilioScheme, Unit, Verifier, Webhook,
 };
+pub use oauth::{ClientProof, Granted, OAuth, Refresh, Revoke, TokenAnswer};
 pub use provider::{Choice, Credential, Field, Pattern, Provider};
 pub use template::FieldTemplate;
+pub use verification::{
+    AnswerRule, Check, Expectation, Expiry, ExpiryForm, Method, Reason, Refusal, RequestCheck,
+    Scopes, SmtpCheck, Verification,
+};
 
 static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/providers");
 

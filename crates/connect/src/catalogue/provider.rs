@@ -1,10 +1,10 @@
 //! A provider as its file describes it: name, sources, credential fields. The API is in `api`, the
-//! webhooks are in `definition`.
+//! test of a credential in `verification`, consent in `oauth`, the webhooks are in `definition`.
 
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use super::{Api, Webhook};
+use super::{Api, OAuth, Verification, Webhook};
 
 /// One provider, read from one file.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Provider {
     pub sources: Vec<String>,
     pub credential: Credential,
     pub api: Option<Api>,
+    /// Absent where nothing can be asked that proves a credential.
+    pub verification: Option<Verification>,
+    /// Absent where accounts are connected by pasting secrets alone.
+    pub oauth: Option<OAuth>,
     /// Absent where the provider sends no webhooks.
     pub webhook: Option<Webhook>,
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Field, FixedResponse, HandshakeRule, Match, Provider, SignatureScheme, TimestampRule, Verifier,
-    Webhook, validate_api,
+    Webhook, validate_api, validate_connect,
 };
 use crate::webhook::Selector;
 
@@ -51,6 +51,12 @@ pub(super) fn provider(file: &str, provider: &Provider) -> Result<(), Problem> {
     }
     if let Some(described) = &provider.api {
         validate_api::api(provider, described)?;
+    }
+    if let Some(described) = &provider.verification {
+        validate_connect::verification(provider, described)?;
+    }
+    if let Some(described) = &provider.oauth {
+        validate_connect::oauth(provider, described)?;
     }
     match &provider.webhook {
         Some(described) => webhook(provider, described),

@@ -20,7 +20,7 @@ use super::{
     model::{CredentialView, NewCredential, Rotation},
     store,
 };
-use crate::{Connect, catalogue::Provider};
+use crate::{Connect, catalogue::Provider, verify::Verification};
 
 pub fn routes<S>() -> OpenApiRouter<S>
 where
@@ -31,6 +31,7 @@ where
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(get, rotate, delete))
+        .routes(routes!(verify))
         .routes(routes!(providers))
         .routes(routes!(endpoints))
         .routes(routes!(set_endpoint))
@@ -141,6 +142,24 @@ async fn delete(
 ) -> Result<StatusCode> {
     connect.delete_credential(&access, id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tests a credential at its provider, by a call that changes nothing there, and keeps what was
+/// found. A refused credential is an answer, not an error.
+#[utoipa::path(post, path = "/v1/credentials/{credential}/verify", operation_id = "credentials_verify", tag = "credentials",
+    params(("credential" = String, Path)), security(("api_key" = [])), responses(
+    (status = 200, body = Verification),
+    (status = 401, body = Problem, content_type = "application/problem+json"),
+    (status = 403, body = Problem, content_type = "application/problem+json"),
+    (status = 404, body = Problem, content_type = "application/problem+json"),
+    (status = 429, body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json")))]
+async fn verify(
+    access: Access<CredentialsWrite>,
+    State(connect): State<Connect>,
+    Path(id): Path<CredentialId>,
+) -> Result<Json<Verification>> {
+    connect.verify(&access, id).await.map(Json)
 }
 
 /// A provider of the catalogue and what it asks a tenant for.

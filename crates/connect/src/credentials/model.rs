@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::catalogue::{Field, Provider};
+use crate::{
+    catalogue::{Field, Provider},
+    verify::Verification,
+};
 
 /// A credential without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,6 +24,8 @@ pub struct CredentialView {
     /// The fields that are not secret.
     pub fields: BTreeMap<String, String>,
     pub secrets: Vec<SecretView>,
+    /// What the latest test of it at the provider found; absent until it is tested as it is now.
+    pub verification: Option<Verification>,
     /// Rises with every change.
     pub version: i64,
     #[serde(with = "time::serde::rfc3339")]

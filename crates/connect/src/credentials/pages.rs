@@ -4,6 +4,7 @@
 mod change;
 mod detail;
 mod new;
+mod tested;
 
 use axum::{
     Router,
@@ -61,6 +62,10 @@ where
         .route(
             "/app/{tenant}/credentials/{credential}/webhooks",
             post(detail::set_webhooks),
+        )
+        .route(
+            "/app/{tenant}/credentials/{credential}/verify",
+            post(tested::run),
         )
 }
 

@@ -17,7 +17,12 @@ use time::{Duration, OffsetDateTime};
 use vault::DataKey;
 
 use super::model::{CredentialView, NewCredential, Rotation, SecretView, sort};
-use crate::{Connect, catalogue::Provider, seal::seal};
+use crate::{
+    Connect,
+    catalogue::Provider,
+    seal::seal,
+    verify::{self, Verification},
+};
 
 impl Connect {
     /// Stores a new credential and, where the provider sends webhooks, opens the endpoint for them.
@@ -66,6 +71,9 @@ impl Connect {
             )
             .execute(tx.conn())
             .await?;
+        }
+        if self.settings().verify_credentials && provider.verification.is_some() {
+            verify::begin(&mut tx, id).await?;
         }
         let detail = json!({ "provider": provider.id, "name": new.name });
         self.finish(tx, "credential.created", id, detail).await?;
@@ -120,6 +128,9 @@ impl Connect {
         .execute(tx.conn())
         .await?;
         put_identifiers(&mut tx, provider, id, &claimed).await?;
+        if self.settings().verify_credentials && provider.verification.is_some() {
+            verify::begin(&mut tx, id).await?;
+        }
         let changed: Vec<&String> = values.fields.keys().chain(values.secrets.keys()).collect();
         let detail = json!({ "provider": provider.id, "fields": changed, "grace_seconds": rotation.grace_seconds });
         self.finish(tx, "credential.rotated", id, detail).await?;
@@ -147,6 +158,7 @@ impl Connect {
         if deleted.rows_affected() == 0 {
             return Err(Error::NotFound("credential"));
         }
+        verify::end(&mut tx, id).await?;
         let detail = json!({ "provider": before.provider, "name": before.name });
         self.finish(tx, "credential.deleted", id, detail).await?;
         if let Some(provider) = self.catalogue().get(&before.provider) {
@@ -269,7 +281,7 @@ async fn select(
 ) -> Result<Vec<CredentialView>> {
     let rows = sqlx::query!(
         r#"SELECT c.id, c.provider, c.name, c.fields, c.version, c.created_at, c.updated_at,
-                  s.secrets AS "secrets!"
+                  s.secrets AS "secrets!", v.found AS "found?"
            FROM cell.credential c
            CROSS JOIN LATERAL (
                SELECT COALESCE(jsonb_agg(jsonb_build_object('field', field, 'slot', slot, 'last4', last4,
@@ -278,6 +290,15 @@ async fn select(
                FROM cell.credential_secret
                WHERE credential_id = c.id AND (valid_until IS NULL OR valid_until > now())
            ) s
+           LEFT JOIN LATERAL (
+               SELECT jsonb_build_object('outcome', outcome, 'reason', reason, 'detail', detail,
+                   'advice', advice, 'scopes', scopes,
+                   'expires_at', to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+                   'checked_at', to_char(checked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) AS found
+               FROM cell.credential_verification
+               WHERE credential_id = c.id AND version = c.version
+               ORDER BY checked_at DESC, id DESC LIMIT 1
+           ) v ON true
            WHERE ($1::uuid IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.provider = $2)
              AND ($3::uuid IS NULL OR c.id > $3)
            ORDER BY c.id LIMIT $4"#,
@@ -296,6 +317,11 @@ async fn select(
                 name: row.name,
                 fields: serde_json::from_value(row.fields).map_err(Error::internal)?,
                 secrets: serde_json::from_value::<Vec<SecretView>>(row.secrets)
+                    .map_err(Error::internal)?,
+                verification: row
+                    .found
+                    .map(serde_json::from_value::<Verification>)
+                    .transpose()
                     .map_err(Error::internal)?,
                 version: row.version,
                 created_at: row.created_at,

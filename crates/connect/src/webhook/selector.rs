@@ -265,21 +265,31 @@ impl Selector {
         found
     }
 
-    /// The first value in a provider's answer. An answer has a header and a body; the other
-    /// selectors find nothing.
+    /// The first value in a provider's answer.
     pub(crate) fn in_answer(&self, headers: &HeaderMap, body: &Value) -> Option<String> {
+        self.all_in_answer(headers, body).into_iter().next()
+    }
+
+    /// Every value in a provider's answer. An answer has a header and a body; the other selectors
+    /// find nothing.
+    pub(crate) fn all_in_answer(&self, headers: &HeaderMap, body: &Value) -> Vec<String> {
+        let mut found = Vec::new();
         match self {
-            Self::Header(name) => headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned),
-            Self::Body(paths) => paths.iter().find_map(|path| {
-                let mut found = Vec::new();
-                path.collect(body, &mut found);
-                found.into_iter().next()
-            }),
-            Self::Query(_) | Self::OtherKey(_) | Self::Hash => None,
+            Self::Header(name) => {
+                let value = headers.get(name).and_then(|value| value.to_str().ok());
+                found.extend(value.map(str::to_owned));
+            }
+            Self::Body(paths) => {
+                for path in paths {
+                    path.collect(body, &mut found);
+                    if !found.is_empty() {
+                        break;
+                    }
+                }
+            }
+            Self::Query(_) | Self::OtherKey(_) | Self::Hash => {}
         }
+        found
     }
 
     pub(super) fn first(&self, scene: &Scene<'_>) -> Option<String> {

@@ -75,6 +75,7 @@ impl World {
         let settings = Settings {
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: Default::default(),
+            verify_credentials: false,
             providers: HashMap::from([
                 ("whatsapp".to_owned(), at(Provider::WhatsApp)),
                 ("twilio".to_owned(), at(Provider::Twilio)),

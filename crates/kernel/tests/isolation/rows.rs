@@ -123,6 +123,15 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("slot", "'current'".into()),
             ("sealed", "'\\x00'".into()),
         ],
+        "credential_verification" => vec![
+            ("id", id),
+            ("credential_id", parent.id("credential")),
+            ("version", own.number()),
+            ("outcome", "'good'".into()),
+            ("detail", own.text("detail")),
+            ("checked_at", TIME.into()),
+            ("correlation_id", correlation),
+        ],
         "identifier" => vec![
             ("provider", own.text("provider")),
             ("kind", "'kind'".into()),

@@ -1,13 +1,18 @@
 //! The letters that the mail server was given.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
 
+use kernel::secret::Secret;
 use mail_parser::MessageParser;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::lock;
+use crate::{accounts::same, lock};
 
 /// Letters kept; older ones are dropped.
 const KEPT: usize = 1000;
@@ -40,6 +45,8 @@ impl Letter {
 pub struct Mailbox {
     letters: Mutex<VecDeque<Letter>>,
     refusals: Mutex<VecDeque<String>>,
+    /// Who may sign in; no password where that has ended.
+    users: Mutex<HashMap<String, Option<Secret>>>,
     arrived: watch::Sender<u64>,
 }
 
@@ -47,6 +54,20 @@ impl Mailbox {
     /// Oldest first.
     pub fn letters(&self) -> Vec<Letter> {
         lock(&self.letters).iter().cloned().collect()
+    }
+
+    pub(super) fn user(&self, name: &str, password: Option<&str>) {
+        lock(&self.users).insert(name.to_owned(), password.map(Secret::new));
+    }
+
+    pub(super) fn has_users(&self) -> bool {
+        !lock(&self.users).is_empty()
+    }
+
+    pub(super) fn admits(&self, name: &str, password: &str) -> bool {
+        let users = lock(&self.users);
+        let known = users.get(name).and_then(Option::as_ref);
+        known.is_some_and(|known| same(known, password))
     }
 
     pub(super) fn refuse(&self, reply: &str, times: usize) {

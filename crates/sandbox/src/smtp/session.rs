@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -75,13 +76,19 @@ impl Session {
             "EHLO" | "HELO" if rest.trim().is_empty() => "501 say who you are".into(),
             "EHLO" => {
                 self.reset(true);
-                format!("250-sandbox\r\n250-SIZE {MESSAGE}\r\n250 8BITMIME")
+                let auth = match self.mailbox.has_users() {
+                    true => "250-AUTH PLAIN\r\n",
+                    false => "",
+                };
+                format!("250-sandbox\r\n250-SIZE {MESSAGE}\r\n{auth}250 8BITMIME")
             }
             "HELO" => {
                 self.reset(true);
                 "250 sandbox".into()
             }
             "NOOP" => "250 ok".into(),
+            "AUTH" if !self.greeted => "503 say EHLO first".into(),
+            "AUTH" => self.sign_in(rest),
             "RSET" => {
                 self.reset(self.greeted);
                 "250 ok".into()
@@ -105,6 +112,24 @@ impl Session {
                 None => "501 as in RCPT TO:<a@example.com>".into(),
             },
             _ => "502 that is not offered here".into(),
+        }
+    }
+
+    /// RFC 4616 with an initial response: authorization identity, user and password, each ended by a
+    /// zero byte but the last.
+    fn sign_in(&self, rest: &str) -> String {
+        let Some(("PLAIN", response)) = rest.split_once(' ') else {
+            return "504 only AUTH PLAIN with its response".into();
+        };
+        let decoded = BASE64_STANDARD.decode(response).ok();
+        let text = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
+        let parts: Vec<&str> = text.as_deref().unwrap_or_default().split('\0').collect();
+        match parts[..] {
+            [_, user, password] if self.mailbox.admits(user, password) => {
+                "235 2.7.0 signed in".into()
+            }
+            [_, _, _] => "535 5.7.8 authentication credentials invalid".into(),
+            _ => "501 5.5.2 that is no response".into(),
         }
     }
 

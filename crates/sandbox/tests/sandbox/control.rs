@@ -55,7 +55,7 @@ async fn base_urls_are_those_of_the_providers_clients() {
         assert_eq!(sandbox.base_url(provider), format!("{root}{path}"));
         assert_eq!(provider.as_str().parse(), Ok(provider));
     }
-    let unknown = exchange(client().get(format!("{root}/stripe/v1/charges"))).await;
+    let unknown = exchange(client().get(format!("{root}/nobody/v1/charges"))).await;
     assert_eq!(unknown.0, 404);
 }
 

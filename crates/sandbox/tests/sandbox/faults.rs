@@ -48,6 +48,7 @@ async fn refusals_have_each_providers_shape_and_end_by_themselves() {
         Provider::Telegram => "/error_code",
         Provider::OpenAi => "/error/code",
         Provider::Oidc => "/error",
+        other => panic!("{other} is asked nothing here"),
     };
     let wanted = [
         (

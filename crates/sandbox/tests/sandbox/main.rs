@@ -9,6 +9,7 @@ mod openai;
 mod openai_sdk;
 mod record;
 mod senders;
+mod service;
 mod telegram;
 mod twilio;
 mod whatsapp;

@@ -54,7 +54,13 @@ impl Quoting {
             let name = format!("FREEHOLD_PROVIDERS__{provider}__BASE_URL").to_uppercase();
             (name, self.url.clone())
         };
-        sandbox::Provider::ALL.map(setting).to_vec()
+        let mut settings = sandbox::Provider::ALL.map(setting).to_vec();
+        // It counts what it quotes.
+        settings.push((
+            "FREEHOLD_CREDENTIALS__VERIFY".to_owned(),
+            "false".to_owned(),
+        ));
+        settings
     }
 
     /// With which status it refuses from now on.

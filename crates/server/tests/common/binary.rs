@@ -178,7 +178,13 @@ pub fn providers(sandbox: &Sandbox) -> Vec<(String, String)> {
         let name = format!("FREEHOLD_PROVIDERS__{provider}__BASE_URL");
         (name.to_uppercase(), sandbox.base_url(provider))
     };
-    sandbox::Provider::ALL.map(setting).to_vec()
+    let mut settings = sandbox::Provider::ALL.map(setting).to_vec();
+    // Tests count what the simulated providers get, and plan which call meets a fault.
+    settings.push((
+        "FREEHOLD_CREDENTIALS__VERIFY".to_owned(),
+        "false".to_owned(),
+    ));
+    settings
 }
 
 /// `freehold serve` on a free port.

@@ -42,7 +42,7 @@ fn rotated(tenant: &TestTenant, provider: Provider) -> (TestTenant, Secret) {
             tenant.telegram.secret_token = fresh.telegram.secret_token.clone();
             fresh.telegram.secret_token
         }
-        Provider::OpenAi | Provider::Oidc => panic!("{provider} sends no webhooks"),
+        other => panic!("{other} is no channel"),
     };
     (tenant, secret)
 }

@@ -16,7 +16,7 @@ use ui::{
     SeeOther, Table, Tone,
 };
 
-use super::{LIST, badge, masked, webhooks};
+use super::{LIST, badge, masked, tested, webhooks};
 use crate::{
     Connect,
     catalogue::Provider,
@@ -99,7 +99,7 @@ impl Render for Detail<'_> {
                 (self.trouble())
                 div.columns {
                     (self.account())
-                    div.stack { (self.inbound()) }
+                    div.stack { (self.tested()) (self.inbound()) }
                 }
                 (self.secrets())
             }
@@ -127,6 +127,18 @@ impl Detail<'_> {
                 _ => {}
             }
         }
+    }
+
+    fn tested(&self) -> Markup {
+        let can_be = self
+            .provider
+            .is_some_and(|provider| provider.verification.is_some());
+        if !can_be {
+            return Markup::default();
+        }
+        let here = self.here();
+        let here = self.may_change.then_some(here.as_str());
+        tested::card(self.credential.verification.as_ref(), here, self.now)
     }
 
     fn account(&self) -> Markup {

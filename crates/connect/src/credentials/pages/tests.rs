@@ -9,6 +9,11 @@ use kernel::{
 use time::{Duration, macros::datetime};
 use uuid::Uuid;
 
+use crate::{
+    catalogue::Reason,
+    verify::{self, Verification},
+};
+
 use super::{super::SecretView, detail::Detail, new::NewForm, state::LastCall, *};
 
 const NOW: OffsetDateTime = datetime!(2026-03-14 12:00 UTC);
@@ -46,6 +51,15 @@ fn credential() -> CredentialView {
             ),
             secret("verify_token", "current", "e5f6", None),
         ],
+        verification: Some(Verification {
+            outcome: verify::Outcome::Refused,
+            reason: Some(Reason::InvalidCredential),
+            detail: "WhatsApp Cloud API: answered 401: <gone>".to_owned(),
+            advice: Some("Make a new access token.".to_owned()),
+            scopes: vec!["messaging".to_owned()],
+            expires_at: Some(NOW + Duration::days(20)),
+            checked_at: NOW - Duration::hours(2),
+        }),
         version: 2,
         created_at: datetime!(2026-03-01 12:00 UTC),
         updated_at: datetime!(2026-03-13 12:00 UTC),

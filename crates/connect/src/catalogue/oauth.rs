@@ -1,0 +1,95 @@
+//! The `[oauth]` part of a provider file: how a tenant's account is connected by consent instead of
+//! by pasting a secret (RFC 6749, section 4.1). Types only.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::webhook::Selector;
+
+/// The authorization code grant of one provider.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    /// Where the customer's browser is sent.
+    pub authorize_url: String,
+    pub token_url: String,
+    /// Absent where the provider cannot take a token back by a call.
+    pub revoke: Option<Revoke>,
+    /// How the app proves itself to the token endpoint.
+    pub client: ClientProof,
+    /// Asked for unless a caller asks for less.
+    pub scopes: Vec<String>,
+    /// Between scopes in the authorization request.
+    pub scope_separator: String,
+    /// Between scopes in the token's answer, where it is another.
+    pub granted_separator: Option<String>,
+    /// Whether the provider checks a code challenge (RFC 7636, method S256).
+    pub pkce: bool,
+    /// Constant parameters of the authorization request.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    pub token: TokenAnswer,
+    pub refresh: Refresh,
+    /// Credential fields that the token's answer fills.
+    #[serde(default)]
+    pub fields: Vec<Granted>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientProof {
+    /// HTTP Basic.
+    Basic,
+    /// `client_id` and `client_secret` in the form.
+    Form,
+}
+
+/// Where the token's answer holds what.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenAnswer {
+    pub access_token: Granted,
+    /// Absent where there is never one.
+    pub refresh_token: Option<Granted>,
+    /// Where the lifetime in seconds stands. A token without one lasts until it is revoked.
+    pub expires_in: Option<Selector>,
+    pub scopes: Option<Selector>,
+    /// An error that comes with status 200, as Slack's and GitHub's do.
+    pub error: Option<Selector>,
+}
+
+/// A value of the answer, and the credential field that keeps it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    pub at: Selector,
+    pub field: String,
+}
+
+/// What a refresh token does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refresh {
+    /// There are none.
+    Never,
+    /// It stays the same.
+    Stays,
+    /// Each refresh gives another, and the used one ends.
+    Rotates,
+}
+
+/// How a token is taken back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revoke {
+    /// A form with `token` (RFC 7009), without or with the app's proof.
+    Form {
+        url: String,
+        client: Option<ClientProof>,
+    },
+    /// A POST that carries the token as its bearer.
+    Bearer { url: String },
+    /// GitHub's: DELETE with the app's Basic proof and a JSON body; `{client_id}` is the app's.
+    GithubGrant { url: String },
+}
