@@ -22,7 +22,9 @@ mod wire;
 
 use std::{fmt, sync::Arc};
 
+use egress::{AllowList, Egress, Place};
 use kernel::{Db, Result, db::Whose, secret::Secret};
+use url::Url;
 
 pub(crate) use console::pages as tenant_pages;
 pub use pages::pages;
@@ -94,10 +96,19 @@ impl Offer {
 }
 
 impl Oidc {
+    /// What the operator's providers are called at is open beside public addresses, and `allow`.
+    ///
     /// # Errors
     /// `invalid_request`, naming the setting, for a provider that can't be used.
-    pub fn new(people: &People, platform: Vec<PlatformProvider>) -> Result<Self> {
-        let wire = Wire::new(Development::of(&people.settings().public_url))?;
+    pub fn new(
+        people: &People,
+        platform: Vec<PlatformProvider>,
+        allow: &AllowList,
+    ) -> Result<Self> {
+        let issuers = platform.iter().map(|provider| &provider.issuer);
+        let issuers = issuers.filter_map(|issuer| Place::of(&Url::parse(issuer).ok()?));
+        let egress = Egress::new(allow.and(issuers))?;
+        let wire = Wire::new(Development::of(&people.settings().public_url), egress);
         for provider in &platform {
             relying::check(&wire, provider)?;
         }

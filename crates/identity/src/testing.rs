@@ -119,7 +119,8 @@ impl App {
         let keys = KeyProvider::Local(keyring.expect("a keyring"));
         let people = People::new(&db, settings, keys.into()).expect("an address");
         let tokens = Tokens::new(&people);
-        let oidc = Oidc::new(&people, Vec::new()).expect("no providers");
+        let oidc =
+            Oidc::new(&people, Vec::new(), &egress::AllowList::default()).expect("no providers");
         let state = State {
             db: db.clone(),
             token: OperatorToken::new(&Secret::new(TOKEN)),

@@ -148,8 +148,12 @@ impl Program {
 
         let tokens = Tokens::new(&people);
 
-        let oidc = Oidc::new(&people, config.identity_providers())
-            .context("the settings can't be used")?;
+        let oidc = Oidc::new(
+            &people,
+            config.identity_providers(),
+            &config.egress.allow()?,
+        )
+        .context("the settings can't be used")?;
 
         let mut registry = Registry::new();
         converse::register(&mut registry, &connect);

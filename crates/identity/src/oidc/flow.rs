@@ -209,7 +209,7 @@ pub(super) async fn ask(
     let redirect_uri = oidc.redirect_uri();
     form.push(("redirect_uri", &redirect_uri));
     form.push(("code_verifier", returned.verifier.expose()));
-    let mut request = oidc.0.wire.post(issuer.token.clone());
+    let mut request = oidc.0.wire.post(issuer.token.clone())?;
     if issuer.secret_in_form {
         form.push(("client_id", &relying.client_id));
         form.push(("client_secret", secret.expose()));

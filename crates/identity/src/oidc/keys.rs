@@ -64,7 +64,7 @@ impl Issuers {
             "{}/.well-known/openid-configuration",
             issuer.trim_end_matches('/')
         );
-        let url = wire.address(&place).ok_or_else(|| unfit(issuer))?;
+        let url = wire.address(&place).map_err(|_| unfit(issuer))?;
         let document: Document = wire.get(url).await?;
         let found = usable(wire, issuer, document).ok_or_else(|| unfit(issuer))?;
         Ok(self.documents.keep(issuer, found))
@@ -118,9 +118,9 @@ fn usable(wire: &Wire, issuer: &str, document: Document) -> Option<Issuer> {
     let fits = document.issuer == issuer && (in_header || takes("client_secret_post"));
     fits.then_some(())?;
     Some(Issuer {
-        authorization: wire.address(&document.authorization_endpoint)?,
-        token: wire.address(&document.token_endpoint)?,
-        keys: wire.address(&document.jwks_uri)?,
+        authorization: wire.address(&document.authorization_endpoint).ok()?,
+        token: wire.address(&document.token_endpoint).ok()?,
+        keys: wire.address(&document.jwks_uri).ok()?,
         issuer: document.issuer,
         secret_in_form: !in_header,
         names_itself: document.authorization_response_iss_parameter_supported,
@@ -180,6 +180,7 @@ impl<T> Remembered<T> {
 
 #[cfg(test)]
 mod tests {
+    use egress::{AllowList, Egress};
     use serde_json::json;
 
     use super::*;
@@ -223,7 +224,8 @@ mod tests {
 
     #[test]
     fn metadata_is_the_issuers_own_and_reached_by_tls() {
-        let wire = Wire::new(Development::of("https://app.example.com")).expect("a client");
+        let egress = Egress::new(AllowList::default()).expect("a client");
+        let wire = Wire::new(Development::of("https://app.example.com"), egress);
         let document = |change: Value| {
             let mut document = json!({
                 "issuer": "https://idp.example.com",

@@ -396,9 +396,11 @@ fn checked(oidc: &Oidc, content: ProviderContent) -> Result<ProviderContent> {
             "must have from 1 to 200 characters, without control characters",
         )
     })?;
-    if content.issuer.len() > TEXT || oidc.0.wire.address(&content.issuer).is_none() {
-        return Err(Error::field("issuer", "must be an https:// address"));
+    if content.issuer.len() > TEXT {
+        return Err(Error::field("issuer", "is too long"));
     }
+    let address = oidc.0.wire.address(&content.issuer);
+    address.map_err(|message| Error::field("issuer", message))?;
     let plain = |text: &str| {
         !text.trim().is_empty() && text.len() <= TEXT && !text.chars().any(char::is_control)
     };

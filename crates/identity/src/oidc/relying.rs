@@ -62,12 +62,8 @@ pub(super) fn check(wire: &Wire, provider: &PlatformProvider) -> Result<()> {
             "a provider can't be called so",
         ));
     }
-    if wire.address(&provider.issuer).is_none() {
-        return Err(Error::field(
-            setting("issuer"),
-            "must be an https:// address",
-        ));
-    }
+    let address = wire.address(&provider.issuer);
+    address.map_err(|message| Error::field(setting("issuer"), message))?;
     for (name, value) in [
         ("name", provider.name.as_str()),
         ("client_id", provider.client_id.as_str()),

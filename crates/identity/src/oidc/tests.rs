@@ -1,6 +1,7 @@
 //! What a session that a tenant's provider opened reaches, and what the settings may say. The way to
 //! a provider and back is tested on a running server.
 
+use egress::AllowList;
 use kernel::{access::Vouched, permission::SignInWrite, secret::Secret};
 
 use super::{Oidc, PlatformProvider};
@@ -134,7 +135,8 @@ async fn settings_that_cannot_work_are_named() {
         link: false,
         second_factor: Vec::new(),
     };
-    let made = |provider: PlatformProvider| Oidc::new(&app.people, vec![provider]);
+    let made =
+        |provider: PlatformProvider| Oidc::new(&app.people, vec![provider], &AllowList::default());
     let oidc = made(provider.clone()).expect("it works");
     for (next, path) in [
         (None, "/sign-in/oidc/acme"),
