@@ -107,7 +107,9 @@ impl Form {
 impl Form {
     fn error_summary(&self) -> Markup {
         let has = |name: &str| {
-            let id = format!("id=\"{}\"", field_id(name));
+            // As the field itself writes it.
+            let id = html! { (field_id(name)) }.into_string();
+            let id = format!("id=\"{id}\"");
             !name.is_empty() && self.body.0.contains(&id)
         };
         html! {
@@ -142,6 +144,29 @@ impl Render for Form {
                 (self.body)
                 div.form-buttons { (self.buttons) }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_leads_to_the_fields_that_are_there() {
+        let field = Field::text("name", "Name").render();
+        let form = Form::post("/x", field, html! {}).errors([
+            ("name", "Is missing"),
+            ("token", "Is spent"),
+            ("", "Taken"),
+        ]);
+        let html = form.render().into_string();
+        assert!(
+            html.contains("<a href=\"#field-name\">Is missing</a>"),
+            "{html}"
+        );
+        for plain in ["Is spent", "Taken"] {
+            assert!(html.contains(&format!("<li>{plain}</li>")), "{html}");
         }
     }
 }

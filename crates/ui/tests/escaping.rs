@@ -207,8 +207,8 @@ fn planted() -> Vec<(&'static str, usize, Markup)> {
         ),
         (
             "form",
-            5,
-            Form::post(PLANT, none(), none())
+            9,
+            Form::post(PLANT, Field::text(PLANT, PLANT).render(), none())
                 .id(PLANT)
                 .hidden(PLANT, PLANT)
                 .errors([(PLANT, PLANT)])
