@@ -36,7 +36,8 @@ macro_rules! operations {
                     description = "The id of the credential to use; the provider's default one if absent"),
             ),
             security(("api_key" = [])), responses(
-            (status = "default", description = "The provider's answer, as it is"),
+            (status = 200, description = "The provider's answer, as it is"),
+            (status = "default", description = "The provider's answer under any other status, as it is"),
             (status = 401, description = "No valid key; or the provider's own, without `freehold-error`"),
             (status = 403, description = "`proxy:use` is missing; or the provider's own"),
             (status = 404, description = "No such provider or credential; or the provider's own"),
