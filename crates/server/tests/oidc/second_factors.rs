@@ -35,7 +35,7 @@ fn secret_of(page: &str) -> Vec<u8> {
     bytes
 }
 
-/// RFC 6238 with its defaults, for now.
+/// The code of the present moment, by RFC 6238 with its defaults.
 fn code(secret: &[u8]) -> String {
     let step = (OffsetDateTime::now_utc().unix_timestamp() / 30) as u64;
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
