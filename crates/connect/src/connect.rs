@@ -4,9 +4,9 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use kernel::{Error, Result, bus::Change, id::TenantId, secret::Secret};
 use tokio::sync::broadcast;
-use vault::{DataKeyCache, KeyProvider};
+use vault::{DataKeys, KeyProviders};
 
-use crate::{account::Accounts, catalogue::Catalogue};
+use crate::{account::Accounts, catalogue::Catalogue, seal::owner};
 
 /// How long a provider may take to answer a call, and to accept a connection.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -38,8 +38,8 @@ pub struct Connect(Arc<Shared>);
 struct Shared {
     catalogue: Catalogue,
     settings: Settings,
-    keys: Arc<KeyProvider>,
-    data_keys: DataKeyCache,
+    keys: Arc<KeyProviders>,
+    data_keys: DataKeys,
     accounts: Accounts,
     http: reqwest::Client,
 }
@@ -53,8 +53,18 @@ impl fmt::Debug for Connect {
 impl Connect {
     pub fn new(
         catalogue: Catalogue,
-        keys: impl Into<Arc<KeyProvider>>,
+        keys: impl Into<Arc<KeyProviders>>,
         settings: Settings,
+    ) -> Result<Self> {
+        Self::with_cache(catalogue, keys, settings, DataKeys::default())
+    }
+
+    /// As `new`, with a cache of data keys that goes by another clock, as tests have it.
+    pub fn with_cache(
+        catalogue: Catalogue,
+        keys: impl Into<Arc<KeyProviders>>,
+        settings: Settings,
+        data_keys: DataKeys,
     ) -> Result<Self> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
@@ -68,7 +78,7 @@ impl Connect {
             catalogue,
             settings,
             keys: keys.into(),
-            data_keys: DataKeyCache::new(),
+            data_keys,
             accounts: Accounts::new(),
             http,
         })))
@@ -81,8 +91,10 @@ impl Connect {
             loop {
                 match tokio::time::timeout(SWEEP, changes.recv()).await {
                     Ok(Ok(Change::Credentials(tenant))) => connect.forget(tenant),
+                    Ok(Ok(Change::Keys(tenant))) => connect.forget_keys(tenant),
                     Ok(Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_))) => {
                         connect.0.accounts.clear();
+                        connect.0.data_keys.clear();
                     }
                     Ok(Err(broadcast::error::RecvError::Closed)) => return,
                     Err(_) => connect.0.data_keys.drop_expired(),
@@ -94,6 +106,12 @@ impl Connect {
     /// Drops what this node remembers of a tenant's credentials.
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.0.accounts.forget(tenant);
+    }
+
+    /// Drops a tenant's unwrapped data keys, and with them what could be opened by them.
+    pub(crate) fn forget_keys(&self, tenant: TenantId) {
+        self.forget(tenant);
+        self.0.data_keys.forget(owner(tenant));
     }
 
     pub fn catalogue(&self) -> &Catalogue {
@@ -109,11 +127,13 @@ impl Connect {
         format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
     }
 
-    pub(crate) fn keys(&self) -> &KeyProvider {
+    /// Who holds the key-encryption keys.
+    pub fn keys(&self) -> &KeyProviders {
         &self.0.keys
     }
 
-    pub(crate) fn data_keys(&self) -> &DataKeyCache {
+    /// The unwrapped data keys of this node.
+    pub fn data_keys(&self) -> &DataKeys {
         &self.0.data_keys
     }
 

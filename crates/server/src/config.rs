@@ -13,6 +13,10 @@ use identity::mail::MailSettings;
 use kernel::{client::TrustedProxies, secret::Secret};
 use serde::Deserialize;
 
+mod keys;
+
+pub use keys::{AwsKeys, KeyProviderName, Keys, TransitKeys};
+
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 const FILE: &str = "freehold.toml";
 /// Variables with the prefix that are arguments of commands, not settings.
@@ -33,6 +37,7 @@ pub struct Config {
     pub pg_bin: PathBuf,
     pub trusted_proxies: String,
     pub database: Database,
+    pub keys: Keys,
     pub operator: Operator,
     pub mail: Mail,
     pub worker: Worker,
@@ -198,6 +203,7 @@ impl Config {
             self.audit.stream()?.is_none_or(|stream| !stream.is_file()),
             "audit.stream: has to be an https:// or a syslog:// address"
         );
+        self.keys.check()?;
         let token = self.operator.token.expose();
         anyhow::ensure!(
             token.is_empty() || token.len() >= 32,

@@ -17,7 +17,11 @@ use time::{Duration, OffsetDateTime};
 use vault::DataKey;
 
 use super::model::{CredentialView, NewCredential, Rotation, SecretView, sort};
-use crate::{Connect, catalogue::Provider, seal::seal};
+use crate::{
+    Connect,
+    catalogue::Provider,
+    seal::{hold, seal},
+};
 
 impl Connect {
     /// Stores a new credential and, where the provider sends webhooks, opens the endpoint for them.
@@ -37,6 +41,7 @@ impl Connect {
 
         let id = CredentialId::new();
         let mut tx = access.begin().await?;
+        hold(&mut tx, &key).await?;
         sqlx::query!(
             "INSERT INTO cell.credential (id, provider, name, fields) VALUES ($1, $2, $3, $4)",
             id.uuid(),
@@ -94,6 +99,7 @@ impl Connect {
         let grace_end =
             OffsetDateTime::now_utc() + Duration::seconds(i64::from(rotation.grace_seconds));
         let mut tx = access.begin().await?;
+        hold(&mut tx, &key).await?;
         let updated = sqlx::query!(
             "UPDATE cell.credential SET fields = $2, version = version + 1, updated_at = now()
              WHERE id = $1 AND version = $3",

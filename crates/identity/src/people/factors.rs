@@ -5,7 +5,7 @@ pub mod authenticator;
 mod challenge;
 pub mod passkeys;
 pub mod recovery;
-mod sealed;
+pub(crate) mod sealed;
 #[cfg(test)]
 mod tests;
 mod totp;

@@ -2,8 +2,10 @@
 //! the installation's key-encryption key. A row of somebody else's does not open here.
 
 use kernel::{Error, Result, id::UserId};
-use vault::{Context, DataKey, KeyProvider, Owner, WrappedKey};
+use vault::{Context, DataKey, KeyProviders, Owner, WrappedKey};
 use zeroize::Zeroizing;
+
+use crate::keys;
 
 /// As it is stored.
 pub(super) struct Sealed {
@@ -11,13 +13,13 @@ pub(super) struct Sealed {
     pub key: WrappedKey,
 }
 
-const GENERATION: u32 = 1;
+pub(crate) const GENERATION: u32 = 1;
 
-fn owner(user: UserId) -> Owner {
+pub(crate) fn owner(user: UserId) -> Owner {
     Owner(*user.uuid().as_bytes())
 }
 
-fn context(record: &[u8]) -> Context<'_> {
+pub(crate) fn context(record: &[u8]) -> Context<'_> {
     Context {
         domain: "control.totp",
         record,
@@ -26,22 +28,22 @@ fn context(record: &[u8]) -> Context<'_> {
     }
 }
 
-pub(super) async fn seal(keys: &KeyProvider, user: UserId, secret: &[u8]) -> Result<Sealed> {
+pub(super) async fn seal(providers: &KeyProviders, user: UserId, secret: &[u8]) -> Result<Sealed> {
     let key = DataKey::generate(owner(user), GENERATION);
     let record = user.uuid();
     Ok(Sealed {
         secret: key.seal(&context(record.as_bytes()), secret),
-        key: keys.wrap(&key).await.map_err(Error::internal)?,
+        key: providers.wrap(&key).await.map_err(keys::error)?,
     })
 }
 
 pub(super) async fn open(
-    keys: &KeyProvider,
+    providers: &KeyProviders,
     user: UserId,
     sealed: &Sealed,
 ) -> Result<Zeroizing<Vec<u8>>> {
-    let key = keys.unwrap(owner(user), GENERATION, &sealed.key).await;
-    let key = key.map_err(Error::internal)?;
+    let key = providers.unwrap(owner(user), GENERATION, &sealed.key).await;
+    let key = key.map_err(keys::error)?;
     let record = user.uuid();
     key.open(&context(record.as_bytes()), &sealed.secret)
         .map_err(Error::internal)
@@ -49,7 +51,7 @@ pub(super) async fn open(
 
 #[cfg(test)]
 mod tests {
-    use vault::Keyring;
+    use vault::{KeyProvider, Keyring};
 
     use super::*;
 
@@ -57,7 +59,7 @@ mod tests {
     async fn somebody_elses_row_does_not_open() {
         let folder = tempfile::tempdir().expect("a folder");
         let keyring = Keyring::open_or_create(folder.path().join("keyring.toml"));
-        let keys = KeyProvider::Local(keyring.expect("a keyring"));
+        let keys = KeyProvider::Local(keyring.expect("a keyring")).into();
         let (ada, eve) = (UserId::new(), UserId::new());
         let sealed = seal(&keys, ada, b"a secret of twenty b").await;
         let sealed = sealed.expect("seals");
