@@ -58,9 +58,6 @@ pub enum Error {
     /// Whoever holds the key-encryption key can't be asked for it now. It passes by itself.
     #[error("the key provider does not answer; try again")]
     KeyProviderUnavailable(#[source] anyhow::Error),
-    /// The tenant's own key-encryption key was disabled, destroyed, or taken out of our reach.
-    #[error("the tenant's encryption key can't be used: {detail}")]
-    TenantKeyRevoked { detail: String },
     /// The tenant has moved to another cell, or is not in this one; look it up again.
     #[error("the tenant is not served by this cell any more")]
     StaleEpoch,
@@ -164,7 +161,6 @@ impl Error {
             Self::CredentialMissing { .. } => "credential_missing",
             Self::Provider { .. } => "provider_error",
             Self::KeyProviderUnavailable(_) => "key_provider_unavailable",
-            Self::TenantKeyRevoked { .. } => "tenant_key_revoked",
             Self::StaleEpoch => "tenant_moved",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",
@@ -180,9 +176,7 @@ impl Error {
             | Self::TenantInactive { .. } => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Conflict { .. }
-            | Self::CredentialMissing { .. }
-            | Self::TenantKeyRevoked { .. } => StatusCode::CONFLICT,
+            Self::Conflict { .. } | Self::CredentialMissing { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -199,10 +193,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Provider { retryable, .. } => *retryable,
-            // A key that was withdrawn works again once its owner gives it back.
             Self::RateLimited { .. }
             | Self::KeyProviderUnavailable(_)
-            | Self::TenantKeyRevoked { .. }
             | Self::StaleEpoch
             | Self::Unavailable(_)
             | Self::Internal(_) => true,

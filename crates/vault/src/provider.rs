@@ -106,7 +106,7 @@ impl ProviderError {
 #[derive(Debug)]
 pub enum KeyProvider {
     Local(Keyring),
-    Transit(Transit),
+    Transit(Box<Transit>),
     #[cfg(feature = "aws-kms")]
     AwsKms(AwsKms),
 }

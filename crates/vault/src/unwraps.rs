@@ -142,7 +142,7 @@ mod tests {
             login: Login::Token(Zeroizing::new("token".to_owned())),
         };
         let transit = Transit::new(settings, Transit::http(None).unwrap()).unwrap();
-        (KeyProvider::Transit(transit).into(), requests)
+        (KeyProvider::Transit(Box::new(transit)).into(), requests)
     }
 
     async fn answer(mut stream: tokio::net::TcpStream) {

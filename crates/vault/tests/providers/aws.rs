@@ -101,17 +101,19 @@ async fn a_disabled_key_is_told_clearly_and_works_again_when_enabled() {
     let providers = kms.providers(&arn).await;
     let wrapped = providers.wrap(&DataKey::generate(ADA, 1)).await.unwrap();
 
-    kms.admin("DisableKey", json!({ "KeyId": arn })).await;
+    // The simulator takes ids alone for these.
+    let id = arn.rsplit('/').next().unwrap();
+    kms.admin("DisableKey", json!({ "KeyId": id })).await;
     let described = providers.current_kek().await.unwrap_err();
     assert!(
         matches!(described, ProviderError::Disabled { .. }),
         "{described:?}"
     );
-    kms.admin("EnableKey", json!({ "KeyId": arn })).await;
+    kms.admin("EnableKey", json!({ "KeyId": id })).await;
     providers.current_kek().await.unwrap();
     providers.unwrap(ADA, 1, &wrapped).await.unwrap();
 
-    let deletion = json!({ "KeyId": arn, "PendingWindowInDays": 7 });
+    let deletion = json!({ "KeyId": id, "PendingWindowInDays": 7 });
     kms.admin("ScheduleKeyDeletion", deletion).await;
     let error = providers.current_kek().await.unwrap_err();
     assert!(matches!(error, ProviderError::Disabled { .. }), "{error:?}");

@@ -93,7 +93,7 @@ impl Bao {
 
     fn providers(&self, key: &str, token: &str) -> KeyProviders {
         let login = Login::Token(Zeroizing::new(token.to_owned()));
-        KeyProvider::Transit(self.transit(key, login)).into()
+        KeyProvider::Transit(Box::new(self.transit(key, login))).into()
     }
 
     /// A token with nothing but these policies.
@@ -224,7 +224,7 @@ async fn an_approle_signs_in_and_signs_in_again_when_its_token_is_revoked() {
         role_id: role_id["data"]["role_id"].as_str().unwrap().to_owned(),
         secret_id: Zeroizing::new(secret_id["data"]["secret_id"].as_str().unwrap().to_owned()),
     };
-    let providers: KeyProviders = KeyProvider::Transit(bao.transit(KEY, login)).into();
+    let providers: KeyProviders = KeyProvider::Transit(Box::new(bao.transit(KEY, login))).into();
     let wrapped = providers.wrap(&DataKey::generate(ADA, 1)).await.unwrap();
 
     // Revoking all that the method has lent ends the token that was used.
@@ -260,7 +260,7 @@ async fn a_token_file_is_read_with_each_use() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     let providers: KeyProviders =
-        KeyProvider::Transit(bao.transit(KEY, Login::TokenFile(path.clone()))).into();
+        KeyProvider::Transit(Box::new(bao.transit(KEY, Login::TokenFile(path.clone())))).into();
     let error = providers.current_kek().await.unwrap_err();
     assert!(matches!(error, ProviderError::Unsuitable { .. }));
     std::fs::write(&path, "not a token").unwrap();
