@@ -191,3 +191,6 @@ pub(crate) fn error(error: ProviderError) -> Error {
         Failure::Fault => Error::internal(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,10 @@ pub async fn remote(config: &Config) -> anyhow::Result<Vec<(KeyProviderName, Key
     let mut all = Vec::new();
     if keys.transit.is_configured() {
         let transit = transit(&keys.transit)?;
-        all.push((KeyProviderName::Transit, KeyProvider::Transit(Box::new(transit))));
+        all.push((
+            KeyProviderName::Transit,
+            KeyProvider::Transit(Box::new(transit)),
+        ));
     }
     #[cfg(feature = "aws-kms")]
     if !keys.aws.key.is_empty() {
