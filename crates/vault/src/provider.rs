@@ -2,6 +2,7 @@
 //! a wrap stored today must name a provider that every later build can still ask.
 
 use std::fmt;
+use std::pin::Pin;
 
 #[cfg(feature = "aws-kms")]
 use crate::aws_kms::AwsKms;
@@ -99,6 +100,14 @@ impl ProviderError {
     }
 }
 
+/// A call over a network as one type, whatever is inside: else the many layers of a client would
+/// stand in the type of every future that opens a secret, deeper than the compiler goes.
+fn over_network<'a, T>(
+    call: impl Future<Output = Result<T, ProviderError>> + Send + 'a,
+) -> Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>> {
+    Box::pin(call)
+}
+
 /// Holds the KEKs, or reaches those who do.
 ///
 /// A wrap is bound to the owner and generation of its data key: unwrapping it as anything else
@@ -117,18 +126,18 @@ impl KeyProvider {
     pub async fn current_kek(&self) -> Result<String, ProviderError> {
         match self {
             Self::Local(keyring) => Ok(keyring.current_kek()?),
-            Self::Transit(transit) => transit.current_kek().await,
+            Self::Transit(transit) => over_network(transit.current_kek()).await,
             #[cfg(feature = "aws-kms")]
-            Self::AwsKms(kms) => kms.current_kek().await,
+            Self::AwsKms(kms) => over_network(kms.current_kek()).await,
         }
     }
 
     pub async fn wrap(&self, key: &DataKey) -> Result<WrappedKey, ProviderError> {
         match self {
             Self::Local(keyring) => Ok(keyring.wrap(key)?),
-            Self::Transit(transit) => transit.wrap(key).await,
+            Self::Transit(transit) => over_network(transit.wrap(key)).await,
             #[cfg(feature = "aws-kms")]
-            Self::AwsKms(kms) => kms.wrap(key).await,
+            Self::AwsKms(kms) => over_network(kms.wrap(key)).await,
         }
     }
 
@@ -140,9 +149,11 @@ impl KeyProvider {
     ) -> Result<DataKey, ProviderError> {
         match self {
             Self::Local(keyring) => keyring.unwrap(owner, generation, wrapped),
-            Self::Transit(transit) => transit.unwrap(owner, generation, wrapped).await,
+            Self::Transit(transit) => {
+                over_network(transit.unwrap(owner, generation, wrapped)).await
+            }
             #[cfg(feature = "aws-kms")]
-            Self::AwsKms(kms) => kms.unwrap(owner, generation, wrapped).await,
+            Self::AwsKms(kms) => over_network(kms.unwrap(owner, generation, wrapped)).await,
         }
     }
 
