@@ -297,7 +297,11 @@ mod tests {
             ("FREEHOLD_SIGN_UP", "perhaps", "sign_up"),
             ("FREEHOLD_KEYS__PROVIDER", "transit", "keys.transit.address"),
             ("FREEHOLD_KEYS__PROVIDER", "aws", "keys.aws.key"),
-            ("FREEHOLD_KEYS__TRANSIT__ADDRESS", "https://bao", "keys.transit"),
+            (
+                "FREEHOLD_KEYS__TRANSIT__ADDRESS",
+                "https://bao",
+                "keys.transit",
+            ),
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
             ("FREEHOLD_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
             ("FREEHOLD_AUDIT__SINK", "here", "audit.sink"),

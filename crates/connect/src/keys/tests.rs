@@ -155,16 +155,19 @@ async fn destroyed_keys_are_out_of_use_on_every_node() {
     );
 }
 
+/// A credential, and how it is read and written.
+type Held = (
+    Arc<Access<CredentialsUse>>,
+    Arc<Access<CredentialsWrite>>,
+    CredentialId,
+);
+
 /// What goes on while keys are rotated.
 struct Load {
     world: World,
     here: Connect,
     there: Connect,
-    credentials: Vec<(
-        Arc<Access<CredentialsUse>>,
-        Arc<Access<CredentialsWrite>>,
-        CredentialId,
-    )>,
+    credentials: Vec<Held>,
     /// The newest revision of each that was acknowledged.
     written: Vec<AtomicU64>,
     /// One writer of a credential at a time, so that its revisions are in order.

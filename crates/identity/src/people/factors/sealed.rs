@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::keys;
 
 /// As it is stored.
-pub(super) struct Sealed {
+pub(crate) struct Sealed {
     pub secret: Vec<u8>,
     pub key: WrappedKey,
 }
@@ -28,7 +28,7 @@ pub(crate) fn context(record: &[u8]) -> Context<'_> {
     }
 }
 
-pub(super) async fn seal(providers: &KeyProviders, user: UserId, secret: &[u8]) -> Result<Sealed> {
+pub(crate) async fn seal(providers: &KeyProviders, user: UserId, secret: &[u8]) -> Result<Sealed> {
     let key = DataKey::generate(owner(user), GENERATION);
     let record = user.uuid();
     Ok(Sealed {
