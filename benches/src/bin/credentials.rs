@@ -112,7 +112,7 @@ async fn hits(
 
 /// The part of the program that resolves, with nothing in its caches.
 fn empty(program: &Program) -> anyhow::Result<Connect> {
-    let keyring = Keyring::open(program::keyring_path(&program.config.data))?;
+    let keyring = Keyring::open(program::keys::keyring_path(&program.config.data))?;
     Ok(Connect::new(
         program.connect.catalogue().clone(),
         KeyProvider::Local(keyring),

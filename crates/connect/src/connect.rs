@@ -5,11 +5,13 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use egress::{AllowList, Egress, Place};
 use kernel::{Error, Result, bus::Change, id::TenantId, secret::Secret};
 use tokio::sync::broadcast;
-use vault::{DataKeyCache, KeyProvider};
+use vault::{DataKeys, KeyProviders};
 
 use url::Url;
 
-use crate::{account::Accounts, catalogue::Catalogue, proxy::Memory, tokens::Tokens};
+use crate::{
+    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens,
+};
 
 /// How often expired data keys are wiped from memory.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -44,8 +46,8 @@ pub struct Connect(Arc<Shared>);
 struct Shared {
     catalogue: Catalogue,
     settings: Settings,
-    keys: Arc<KeyProvider>,
-    data_keys: DataKeyCache,
+    keys: Arc<KeyProviders>,
+    data_keys: DataKeys,
     accounts: Accounts,
     tokens: Tokens,
     proxy: Memory,
@@ -64,8 +66,18 @@ impl fmt::Debug for Connect {
 impl Connect {
     pub fn new(
         catalogue: Catalogue,
-        keys: impl Into<Arc<KeyProvider>>,
+        keys: impl Into<Arc<KeyProviders>>,
         settings: Settings,
+    ) -> Result<Self> {
+        Self::with_cache(catalogue, keys, settings, DataKeys::default())
+    }
+
+    /// As `new`, with a cache of data keys that goes by another clock, as tests have it.
+    pub fn with_cache(
+        catalogue: Catalogue,
+        keys: impl Into<Arc<KeyProviders>>,
+        settings: Settings,
+        data_keys: DataKeys,
     ) -> Result<Self> {
         let configured = settings.providers.values();
         let configured = configured.filter_map(|provider| provider.base_url.as_deref());
@@ -76,7 +88,7 @@ impl Connect {
             catalogue,
             settings,
             keys: keys.into(),
-            data_keys: DataKeyCache::new(),
+            data_keys,
             accounts: Accounts::new(),
             tokens: Tokens::new(),
             proxy: Memory::new(),
@@ -90,9 +102,11 @@ impl Connect {
             loop {
                 match tokio::time::timeout(SWEEP, changes.recv()).await {
                     Ok(Ok(Change::Credentials(tenant))) => connect.forget(tenant),
+                    Ok(Ok(Change::Keys(tenant))) => connect.forget_keys(tenant),
                     Ok(Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_))) => {
                         connect.0.accounts.clear();
                         connect.0.tokens.clear();
+                        connect.0.data_keys.clear();
                     }
                     Ok(Err(broadcast::error::RecvError::Closed)) => return,
                     Err(_) => connect.0.data_keys.drop_expired(),
@@ -105,6 +119,12 @@ impl Connect {
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.0.accounts.forget(tenant);
         self.0.tokens.forget_tenant(tenant);
+    }
+
+    /// Drops a tenant's unwrapped data keys, and with them what could be opened by them.
+    pub(crate) fn forget_keys(&self, tenant: TenantId) {
+        self.forget(tenant);
+        self.0.data_keys.forget(owner(tenant));
     }
 
     pub fn catalogue(&self) -> &Catalogue {
@@ -120,11 +140,13 @@ impl Connect {
         format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
     }
 
-    pub(crate) fn keys(&self) -> &KeyProvider {
+    /// Who holds the key-encryption keys.
+    pub fn keys(&self) -> &KeyProviders {
         &self.0.keys
     }
 
-    pub(crate) fn data_keys(&self) -> &DataKeyCache {
+    /// The unwrapped data keys of this node.
+    pub fn data_keys(&self) -> &DataKeys {
         &self.0.data_keys
     }
 

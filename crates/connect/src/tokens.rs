@@ -92,8 +92,15 @@ impl Connect {
             .remove_if(&key, |kept| kept.until <= now + MARGIN);
         let changes = self.accounts().changes();
         let guard = match tokens.entries.get_value_or_guard_async(&key).await {
-            Ok(kept) => return self.open_token(access, credential, &kept.sealed).await,
-            Err(guard) => guard,
+            Ok(kept) => match self.open_token(access, credential, &kept.sealed).await? {
+                Some(token) => return Ok(token),
+                // Its data key is gone: another token is asked for, and kept by the next who asks.
+                None => {
+                    tokens.entries.remove(&key);
+                    None
+                }
+            },
+            Err(guard) => Some(guard),
         };
         let granted = self
             .exchange(access, credential, authorization, way)
@@ -103,6 +110,7 @@ impl Connect {
             .map(|seconds| now + Duration::seconds(seconds.clamp(0, 86_400)));
         if let Some(until) = lasting.or(granted.expires_at)
             && until > now + MARGIN
+            && let Some(guard) = guard
         {
             let sealed = self
                 .seal_token(access, credential, &granted.access_token)
@@ -198,9 +206,9 @@ impl Connect {
         access: &Access<P>,
         credential: &OpenCredential,
         sealed: &[u8],
-    ) -> Result<Secret> {
+    ) -> Result<Option<Secret>> {
         let account = self.account(access, &credential.provider).await?;
-        self.open_sealed(access, &account, credential.id, FIELD, sealed)
+        self.open_kept(access, &account, (credential.id, FIELD), sealed)
             .await
     }
 

@@ -14,6 +14,7 @@ pub mod figures;
 pub mod impersonations;
 mod input;
 pub mod invitations;
+pub mod keys;
 pub mod mail;
 pub mod members;
 pub mod notes;

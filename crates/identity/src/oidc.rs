@@ -28,6 +28,7 @@ use url::Url;
 
 pub(crate) use console::pages as tenant_pages;
 pub use pages::pages;
+pub(crate) use relying::sealed_for;
 pub use wire::Development;
 
 use crate::people::People;

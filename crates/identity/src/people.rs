@@ -30,7 +30,7 @@ use kernel::{
     id::UserId,
 };
 use serde_json::Value;
-use vault::KeyProvider;
+use vault::KeyProviders;
 use webauthn_rs::Webauthn;
 
 pub use email::Email;
@@ -56,7 +56,7 @@ struct Inner {
     db: Db,
     settings: Settings,
     passwords: Passwords,
-    keys: Arc<KeyProvider>,
+    keys: Arc<KeyProviders>,
     /// Absent where browsers would refuse passkeys.
     webauthn: Option<Webauthn>,
 }
@@ -72,7 +72,7 @@ impl People {
     ///
     /// # Errors
     /// When the public URL is none.
-    pub fn new(db: &Db, settings: Settings, keys: Arc<KeyProvider>) -> Result<Self> {
+    pub fn new(db: &Db, settings: Settings, keys: Arc<KeyProviders>) -> Result<Self> {
         let webauthn = factors::relying_party(&settings.public_url)?;
         Ok(Self(Arc::new(Inner {
             db: db.clone(),
@@ -95,7 +95,7 @@ impl People {
         &self.0.passwords
     }
 
-    pub(crate) fn keys(&self) -> &KeyProvider {
+    pub(crate) fn keys(&self) -> &KeyProviders {
         &self.0.keys
     }
 

@@ -3,12 +3,14 @@
 //! for, and nowhere else.
 
 use kernel::{Error, Result};
-use vault::{Context, DataKey, KeyProvider, Owner, WrappedKey};
+use vault::{Context, DataKey, KeyProviders, Owner, WrappedKey};
 use zeroize::Zeroizing;
+
+use crate::keys;
 
 /// Each secret has a data key of its own and is sealed anew when it changes, so there is no second
 /// generation.
-const GENERATION: u32 = 1;
+pub(crate) const GENERATION: u32 = 1;
 
 /// As it is stored: columns `kek`, `wrapped` and `sealed`.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// Wrapping may be a call to a key service: no transaction is open around it.
     pub async fn seal(
-        provider: &KeyProvider,
+        providers: &KeyProviders,
         owner: Owner,
         context: &Context<'_>,
         plaintext: &[u8],
@@ -28,26 +30,26 @@ impl Sealed {
         let key = DataKey::generate(owner, GENERATION);
         Ok(Self {
             secret: key.seal(context, plaintext),
-            key: provider.wrap(&key).await.map_err(Error::internal)?,
+            key: providers.wrap(&key).await.map_err(keys::error)?,
         })
     }
 
     /// Unwrapping may be a call to a key service as well.
     pub async fn open(
         &self,
-        provider: &KeyProvider,
+        providers: &KeyProviders,
         owner: Owner,
         context: &Context<'_>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        let key = provider.unwrap(owner, GENERATION, &self.key).await;
-        let key = key.map_err(Error::internal)?;
+        let key = providers.unwrap(owner, GENERATION, &self.key).await;
+        let key = key.map_err(keys::error)?;
         key.open(context, &self.secret).map_err(Error::internal)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use vault::Keyring;
+    use vault::{KeyProvider, Keyring};
 
     use super::*;
 
@@ -64,7 +66,7 @@ mod tests {
     async fn it_opens_where_it_was_sealed_for_and_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keyring::open_or_create(folder.path().join("keyring.toml")).unwrap();
-        let keys = KeyProvider::Local(keys);
+        let keys = KeyProviders::from(KeyProvider::Local(keys));
         let (mine, theirs) = (Owner([1; 16]), Owner([2; 16]));
         let sealed = Sealed::seal(&keys, mine, &context("a"), b"secret")
             .await

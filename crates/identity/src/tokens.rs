@@ -31,6 +31,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+pub(crate) use keys::{PLATFORM, context};
 pub use keys::{SigningKey, Urgency};
 pub use refresh::{refresh, revoke};
 pub use schedule::KeySchedule;

@@ -23,25 +23,41 @@ const BACKLOG: usize = 1024;
 /// What changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A tenant's credentials, endpoints or data keys.
+    /// A tenant's credentials or endpoints.
     Credentials(TenantId),
+    /// A tenant's data keys: some were destroyed, so that none may be used from memory.
+    Keys(TenantId),
     /// Messages may have been missed: anything can have changed.
     Unknown,
 }
 
 impl Change {
     fn parse(payload: &str) -> Self {
-        payload
-            .strip_prefix("credentials:")
-            .and_then(|id| id.parse().ok())
-            .map_or(Self::Unknown, Self::Credentials)
+        let change = payload.split_once(':').and_then(|(what, id)| {
+            let tenant = id.parse().ok()?;
+            match what {
+                "credentials" => Some(Self::Credentials(tenant)),
+                "keys" => Some(Self::Keys(tenant)),
+                _ => None,
+            }
+        });
+        change.unwrap_or(Self::Unknown)
     }
 }
 
 impl Tx {
     /// Announces, when this transaction commits, that the tenant's credentials changed.
     pub async fn announce_credentials(&mut self) -> Result<()> {
-        let payload = format!("credentials:{}", self.tenant().id);
+        self.announce("credentials").await
+    }
+
+    /// Announces, when this transaction commits, that data keys of the tenant's were destroyed.
+    pub async fn announce_keys(&mut self) -> Result<()> {
+        self.announce("keys").await
+    }
+
+    async fn announce(&mut self, what: &str) -> Result<()> {
+        let payload = format!("{what}:{}", self.tenant().id);
         sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload)
             .execute(self.conn())
             .await?;

@@ -65,6 +65,9 @@ pub enum Error {
     /// An address that this server does not call. The text says what to do.
     #[error("{0}")]
     AddressRefused(String),
+    /// Whoever holds the key-encryption key can't be asked for it now. It passes by itself.
+    #[error("the key provider does not answer; try again")]
+    KeyProviderUnavailable(#[source] anyhow::Error),
     /// The tenant has moved to another cell, or is not in this one; look it up again.
     #[error("the tenant is not served by this cell any more")]
     StaleEpoch,
@@ -95,6 +98,8 @@ pub enum ConflictCode {
     AlreadyImpersonating,
     /// Members or invitations still have the role.
     RoleInUse,
+    /// The data keys that it was sealed under were destroyed on purpose.
+    KeysErased,
 }
 
 impl ConflictCode {
@@ -112,6 +117,7 @@ impl ConflictCode {
             Self::AlreadyMember => "already_member",
             Self::AlreadyImpersonating => "already_impersonating",
             Self::RoleInUse => "role_in_use",
+            Self::KeysErased => "keys_erased",
         }
     }
 }
@@ -214,6 +220,7 @@ impl Error {
             Self::CredentialMissing { .. } => "credential_missing",
             Self::Provider { .. } => "provider_error",
             Self::AddressRefused(_) => "address_refused",
+            Self::KeyProviderUnavailable(_) => "key_provider_unavailable",
             Self::StaleEpoch => "tenant_moved",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",
@@ -237,7 +244,9 @@ impl Error {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Provider { .. } => StatusCode::BAD_GATEWAY,
-            Self::StaleEpoch | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StaleEpoch | Self::Unavailable(_) | Self::KeyProviderUnavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -247,6 +256,7 @@ impl Error {
         match self {
             Self::Provider { retryable, .. } => *retryable,
             Self::RateLimited { .. }
+            | Self::KeyProviderUnavailable(_)
             | Self::StaleEpoch
             | Self::Unavailable(_)
             | Self::Internal(_) => true,

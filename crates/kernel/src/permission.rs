@@ -72,6 +72,9 @@ permissions! { TENANT:
     TenantRead => "tenant:read";
     /// See which staff looked at the tenant from within, when and why.
     ImpersonationsRead => "impersonations:read";
+    /// Rewrap, renew, verify and destroy the tenant's data keys. Held by staff at the server's own
+    /// machine, who enter for it.
+    DataKeysWrite => "data_keys:write";
     /// Put webhooks of the tenant's providers into its cell. Held by resolved endpoints alone.
     InboundReceive => "inbound:receive";
     /// Turn stored webhooks into messages. Held by jobs alone.
@@ -93,6 +96,8 @@ permissions! { PLATFORM:
     PlatformAuditRead => "platform_audit:read";
     /// Put another key in the place of the one that signs tokens.
     SigningKeysWrite => "signing_keys:write";
+    /// See which key-encryption keys wrap what, rotate them, and move wraps and secrets between keys.
+    KeysRotate => "keys:rotate";
     /// Write notes about tenants, for other staff alone.
     NotesWrite => "notes:write";
     /// See a tenant as its members do.
@@ -106,6 +111,7 @@ permissions! { PLATFORM:
 pub const INTERNAL: &[&str] = &[
     CredentialsUse::NAME,
     ApiKeysReport::NAME,
+    DataKeysWrite::NAME,
     InboundReceive::NAME,
     InboundProcess::NAME,
     TenantRead::NAME,

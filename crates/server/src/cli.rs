@@ -10,6 +10,7 @@ mod sandbox;
 mod signing_keys;
 mod tenant;
 mod user;
+mod vault;
 mod webhook;
 
 use std::{io::Read, path::PathBuf, process::ExitCode};
@@ -65,6 +66,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// List and rotate the keys that sign access tokens.
     SigningKeys(signing_keys::SigningKeysArgs),
+    /// Rotate the keys that everything secret is sealed under, and prove that all of it opens.
+    Vault(vault::VaultArgs),
     /// Check or make webhook signatures by hand.
     Webhook(webhook::WebhookArgs),
     /// Send signed sample webhooks, as the providers would.
@@ -144,6 +147,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         },
         Command::Keys(args) => {
             with_program(load()?, async |program| keys::run(program, args).await).await?
+        }
+        Command::Vault(args) => {
+            with_program(load()?, async |program| vault::run(program, args).await).await?;
         }
         Command::SigningKeys(args) => {
             with_program(load()?, async |program| {

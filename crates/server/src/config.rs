@@ -14,6 +14,10 @@ use identity::{mail::MailSettings, oidc::PlatformProvider};
 use kernel::{client::TrustedProxies, secret::Secret};
 use serde::Deserialize;
 
+mod keys;
+
+pub use keys::{AwsKeys, KeyProviderName, Keys, TransitKeys};
+
 pub const DEFAULTS: &str = include_str!("defaults.toml");
 const FILE: &str = "freehold.toml";
 /// Variables with the prefix that are arguments of commands, not settings.
@@ -34,6 +38,7 @@ pub struct Config {
     pub pg_bin: PathBuf,
     pub trusted_proxies: String,
     pub database: Database,
+    pub keys: Keys,
     pub operator: Operator,
     pub mail: Mail,
     pub sign_in: SignIn,
@@ -261,6 +266,7 @@ impl Config {
             self.audit.stream()?.is_none_or(|stream| !stream.is_file()),
             "audit.stream: has to be an https:// or a syslog:// address"
         );
+        self.keys.check()?;
         let token = self.operator.token.expose();
         anyhow::ensure!(
             token.is_empty() || token.len() >= 32,
@@ -369,6 +375,13 @@ mod tests {
             ("FREEHOLD_OPERATOR__TOKEN", "short", "operator.token"),
             ("FREEHOLD_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
             ("FREEHOLD_SIGN_UP", "perhaps", "sign_up"),
+            ("FREEHOLD_KEYS__PROVIDER", "transit", "keys.transit.address"),
+            ("FREEHOLD_KEYS__PROVIDER", "aws", "keys.aws.key"),
+            (
+                "FREEHOLD_KEYS__TRANSIT__ADDRESS",
+                "https://bao",
+                "keys.transit",
+            ),
             ("FREEHOLD_UNHEARD_OF", "1", "unheard_of"),
             ("FREEHOLD_TRUSTED_PROXIES", "10.0.0.0/40", "trusted_proxies"),
             ("FREEHOLD_AUDIT__SINK", "here", "audit.sink"),

@@ -12,6 +12,7 @@ pub mod config;
 mod console;
 pub mod demo;
 pub mod http;
+pub mod key_rotation;
 pub mod logging;
 pub mod program;
 pub mod serve;

@@ -2,12 +2,7 @@
 //! the commands all start from here.
 
 use std::{
-    collections::HashMap,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    collections::HashMap, io::Write, os::unix::fs::OpenOptionsExt, sync::Arc, time::Duration,
 };
 
 use anyhow::Context;
@@ -27,13 +22,13 @@ use kernel::{
     postgres::{self, Embedded},
     secret::Secret,
 };
-use vault::{KeyProvider, Keyring};
 
 use crate::config::Config;
 
+pub mod keys;
+
 /// The database inside a cluster of our own.
 const DATABASE: &str = "freehold";
-const KEYRING: &str = "keyring.toml";
 const OPERATOR_TOKEN: &str = "operator.token";
 const AUDIT_KEY: &str = "audit.key";
 
@@ -131,9 +126,8 @@ impl Program {
             .await
             .context("the database could not be brought up to date")?;
         let db = Db::connect(&database.server, &HashMap::new()).await?;
-        let keyring = open_keyring(&config.data, &db).await?;
+        let keys = Arc::new(keys::open(&config, &db).await?);
         let operator_token = operator_token(&config)?;
-        let keys = Arc::new(KeyProvider::Local(keyring));
         let connect = Connect::new(catalogue(&config)?, Arc::clone(&keys), settings(&config)?)?;
         connect.follow(bus::listen(&db));
 
@@ -206,10 +200,6 @@ impl Program {
     }
 }
 
-pub fn keyring_path(data: &Path) -> PathBuf {
-    data.join(KEYRING)
-}
-
 /// The key that signs the audit logs' checkpoints, made on first use. It is named after the public
 /// URL of that time, and keeps its name when that changes.
 pub fn audit_key(config: &Config) -> anyhow::Result<SigningKey> {
@@ -247,22 +237,6 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         providers: providers.collect(),
         allow: config.egress.allow()?,
     })
-}
-
-/// A keyring is made only for an installation without tenants. Where there are any, a missing one
-/// means that their data keys can't be opened: a new one would hide that until it is too late.
-async fn open_keyring(data: &Path, db: &Db) -> anyhow::Result<Keyring> {
-    let path = keyring_path(data);
-    if !path.exists() {
-        anyhow::ensure!(
-            !db.has_tenants().await?,
-            "{} is missing, and the tenants' data keys are wrapped with it; put it back from your back-up",
-            path.display()
-        );
-    }
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("the data folder {} can't be made", data.display()))?;
-    Ok(Keyring::open_or_create(&path)?)
 }
 
 /// The configured token, or the data folder's own, made on first use for its owner's eyes only.

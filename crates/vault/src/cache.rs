@@ -36,6 +36,8 @@ struct State {
     counts: CacheCounts,
     /// The number of uses so far, which orders the entries by their last one.
     uses: u64,
+    /// Counts the invalidations: what was unwrapped before one may be of a destroyed wrap.
+    epoch: u64,
 }
 
 struct Entry {
@@ -55,7 +57,8 @@ impl DataKeyCache {
         Self::with_clock(Instant::now)
     }
 
-    fn with_clock(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+    /// By another clock than the system's, as tests have it.
+    pub fn with_clock(now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         Self {
             state: Mutex::default(),
             now: Box::new(now),
@@ -81,12 +84,28 @@ impl DataKeyCache {
         }
     }
 
+    /// To be asked before an unwrap begins, and handed to `insert_since` when it is done.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state().epoch
+    }
+
     /// Keeps a freshly unwrapped key, in place of one of the same owner and generation. Drops
     /// what has expired, and the least recently used key if the cache is full.
     pub fn insert(&self, key: Arc<DataKey>) {
+        self.insert_into(&mut self.state(), key);
+    }
+
+    /// As `insert`, unless keys were invalidated since `epoch` was asked.
+    pub(crate) fn insert_since(&self, epoch: u64, key: Arc<DataKey>) {
+        let mut state = self.state();
+        if state.epoch == epoch {
+            self.insert_into(&mut state, key);
+        }
+    }
+
+    fn insert_into(&self, state: &mut State, key: Arc<DataKey>) {
         let now = (self.now)();
         let name = (key.owner(), key.generation());
-        let mut state = self.state();
         state.entries.retain(|_, entry| !entry.is_expired(now));
         if state.entries.len() >= CAPACITY && !state.entries.contains_key(&name) {
             // A scan of a thousand numbers is nothing beside the unwrap that came before it.
@@ -107,11 +126,19 @@ impl DataKeyCache {
         );
     }
 
-    /// Drops all keys of an owner, whose wraps were destroyed or replaced. An unwrap under way at
-    /// this moment may still insert its key afterwards, and other processes have caches of their
-    /// own: a key is out of use everywhere only after five minutes.
+    /// Drops all keys of an owner, whose wraps were destroyed or replaced. Other processes have
+    /// caches of their own, and have to be told.
     pub fn invalidate(&self, owner: Owner) {
-        self.state().entries.retain(|(of, _), _| *of != owner);
+        let mut state = self.state();
+        state.epoch += 1;
+        state.entries.retain(|(of, _), _| *of != owner);
+    }
+
+    /// Drops all keys.
+    pub fn clear(&self) {
+        let mut state = self.state();
+        state.epoch += 1;
+        state.entries.clear();
     }
 
     /// Drops what has expired. Called from time to time, it keeps the keys of idle owners from

@@ -38,7 +38,14 @@ const DOMAIN: &[u8] = b"data-key";
 #[derive(Debug)]
 pub struct Keyring {
     path: PathBuf,
-    keys: RwLock<Keys>,
+    held: RwLock<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    keys: Keys,
+    /// Which state of the file they were read from; unknown when it changed meanwhile.
+    stamp: Option<file::Stamp>,
 }
 
 /// The file's content. `current` is always one of `versions`.
@@ -64,14 +71,36 @@ impl Keys {
         self.current = version;
         Ok(())
     }
+
+    /// Removes versions for good.
+    fn retire(&mut self, versions: &[u32]) -> Result<(), &'static str> {
+        if versions.contains(&self.current) {
+            return Err("the current version can't be removed");
+        }
+        self.versions
+            .retain(|version, _| !versions.contains(version));
+        Ok(())
+    }
+}
+
+impl Held {
+    /// The stamp is taken first: a file that changes meanwhile is read again at the next look.
+    fn read(path: &Path) -> Result<Self, KeyringError> {
+        let stamp = file::stamp(path)?;
+        let keys = file::read(path)?;
+        Ok(Self {
+            keys,
+            stamp: Some(stamp),
+        })
+    }
 }
 
 impl Keyring {
     /// Opens an existing keyring. It must be a regular file that only its owner may access.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, KeyringError> {
         let path = path.into();
-        let keys = file::read(&path)?;
-        Ok(Self::with(path, keys))
+        let held = Held::read(&path)?;
+        Ok(Self::with(path, held))
     }
 
     /// Opens the keyring, or creates one with a single random key (mode 0600, missing parent
@@ -82,22 +111,35 @@ impl Keyring {
     /// unmounted volume or a wrong path, and a new one would only hide that.
     pub fn open_or_create(path: impl Into<PathBuf>) -> Result<Self, KeyringError> {
         let path = path.into();
-        let keys = match file::read(&path) {
-            Err(error) if error.is_not_found() => file::create(&path, Keys::first)?,
+        let held = match Held::read(&path) {
+            Err(error) if error.is_not_found() => Held {
+                keys: file::create(&path, Keys::first)?,
+                stamp: None,
+            },
             outcome => outcome?,
         };
-        Ok(Self::with(path, keys))
+        Ok(Self::with(path, held))
     }
 
-    fn with(path: PathBuf, keys: Keys) -> Self {
+    fn with(path: PathBuf, held: Held) -> Self {
         Self {
             path,
-            keys: RwLock::new(keys),
+            held: RwLock::new(held),
         }
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The versions that the file holds, oldest first, and which of them wraps.
+    pub fn versions(&self) -> Result<(Vec<u32>, u32), KeyringError> {
+        self.follow()?;
+        let held = self.held();
+        Ok((
+            held.keys.versions.keys().copied().collect(),
+            held.keys.current,
+        ))
     }
 
     /// Adds a version, makes it current and returns its number. Earlier versions stay, to unwrap
@@ -106,43 +148,64 @@ impl Keyring {
     pub fn rotate(&self) -> Result<u32, KeyringError> {
         let keys = file::update(&self.path, Keys::rotate)?;
         let version = keys.current;
-        self.replace(keys);
+        self.replace(Held { keys, stamp: None });
         Ok(version)
+    }
+
+    /// Destroys versions. What is still wrapped by one of them is lost, so the caller has looked.
+    ///
+    /// # Errors
+    /// `Malformed` when the current version is among them; nothing is removed then.
+    pub fn retire(&self, versions: &[u32]) -> Result<(), KeyringError> {
+        let keys = file::update(&self.path, |keys| keys.retire(versions))?;
+        self.replace(Held { keys, stamp: None });
+        Ok(())
     }
 
     /// Takes up what another process has written to the file since. On an error the keys in use
     /// stay as they were.
     pub fn reload(&self) -> Result<(), KeyringError> {
-        let keys = file::read(&self.path)?;
-        self.replace(keys);
+        let held = Held::read(&self.path)?;
+        self.replace(held);
         Ok(())
     }
 
-    fn replace(&self, keys: Keys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    /// Reloads a file that was replaced. Whoever wraps has to know: a version that another process
+    /// has rotated out may be destroyed once all that it wrapped is rewrapped.
+    fn follow(&self) -> Result<(), KeyringError> {
+        let stamp = file::stamp(&self.path)?;
+        let is_known = self.held().stamp == Some(stamp);
+        if is_known { Ok(()) } else { self.reload() }
     }
 
-    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
-        // A whole `Keys` is stored in one assignment, so that even a poisoned lock guards a
+    fn replace(&self, held: Held) {
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Held> {
+        // A whole `Held` is stored in one assignment, so that even a poisoned lock guards a
         // consistent one.
-        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn current_kek(&self) -> String {
-        kek_name(self.keys().current)
+    pub(crate) fn current_kek(&self) -> Result<String, KeyringError> {
+        self.follow()?;
+        Ok(kek_name(self.held().keys.current))
     }
 
-    pub(crate) fn wrap(&self, data_key: &DataKey) -> WrappedKey {
-        let keys = self.keys();
-        let version = keys.current;
-        let kek = keys
+    pub(crate) fn wrap(&self, data_key: &DataKey) -> Result<WrappedKey, KeyringError> {
+        self.follow()?;
+        let held = self.held();
+        let version = held.keys.current;
+        let kek = held
+            .keys
             .versions
             .get(&version)
             .expect("the current version is one of the versions");
-        WrappedKey {
+        Ok(WrappedKey {
             kek: kek_name(version),
             bytes: wrap_bytes(kek, version, data_key, Salt::random()),
-        }
+        })
     }
 
     pub(crate) fn unwrap(
@@ -155,11 +218,11 @@ impl Keyring {
             kek: wrapped.kek.clone(),
         })?;
         // A version that is not known here may come from another process's rotation.
-        if !self.keys().versions.contains_key(&version) {
+        if !self.held().keys.versions.contains_key(&version) {
             self.reload()?;
         }
-        let keys = self.keys();
-        let Some(kek) = keys.versions.get(&version) else {
+        let held = self.held();
+        let Some(kek) = held.keys.versions.get(&version) else {
             return Err(ProviderError::UnknownKek {
                 kek: wrapped.kek.clone(),
             });

@@ -20,7 +20,7 @@ use super::model::{CredentialView, NewCredential, Rotation, SecretView, sort};
 use crate::{
     Connect,
     catalogue::Provider,
-    seal::seal,
+    seal::{hold, seal},
     verify::{self, Verification},
 };
 
@@ -42,6 +42,7 @@ impl Connect {
 
         let id = CredentialId::new();
         let mut tx = access.begin().await?;
+        hold(&mut tx, &key).await?;
         sqlx::query!(
             "INSERT INTO cell.credential (id, provider, name, fields) VALUES ($1, $2, $3, $4)",
             id.uuid(),
@@ -102,6 +103,7 @@ impl Connect {
         let grace_end =
             OffsetDateTime::now_utc() + Duration::seconds(i64::from(rotation.grace_seconds));
         let mut tx = access.begin().await?;
+        hold(&mut tx, &key).await?;
         let updated = sqlx::query!(
             "UPDATE cell.credential SET fields = $2, version = version + 1, updated_at = now()
              WHERE id = $1 AND version = $3",

@@ -77,7 +77,7 @@ pub(super) fn check(wire: &Wire, provider: &PlatformProvider) -> Result<()> {
 }
 
 /// What a tenant's client secret is bound to.
-pub(super) fn sealed_for<'a>(tenant: TenantId, provider: &'a [u8]) -> (Owner, Context<'a>) {
+pub(crate) fn sealed_for<'a>(tenant: TenantId, provider: &'a [u8]) -> (Owner, Context<'a>) {
     let context = Context {
         domain: "control.identity_provider",
         record: provider,

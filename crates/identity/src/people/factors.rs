@@ -5,7 +5,6 @@ pub mod authenticator;
 mod challenge;
 pub mod passkeys;
 pub mod recovery;
-mod sealed;
 #[cfg(test)]
 mod tests;
 mod totp;

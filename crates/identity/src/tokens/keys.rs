@@ -26,6 +26,7 @@ use time::OffsetDateTime;
 use vault::{Context, DataKey, Owner, WrappedKey};
 
 use super::Tokens;
+use crate::keys;
 
 /// How long others may remember the published set; its `Cache-Control` says so.
 pub(super) const REMEMBERED_SECONDS: i64 = 300;
@@ -34,7 +35,7 @@ const LEAD_SECONDS: f64 = 2.0 * REMEMBERED_SECONDS as f64;
 /// A key that signed for this long is due to be replaced.
 const AGE_DAYS: i32 = 30;
 /// Keys belong to the installation, which is no tenant.
-const PLATFORM: Owner = Owner([0; 16]);
+pub(crate) const PLATFORM: Owner = Owner([0; 16]);
 
 /// How soon a new key is to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(super) struct Signer {
     pub key: EncodingKey,
 }
 
-fn context(kid: &str) -> Context<'_> {
+pub(crate) fn context(kid: &str) -> Context<'_> {
     Context {
         domain: "signing_key",
         record: kid.as_bytes(),
@@ -133,7 +134,7 @@ impl Tokens {
             .keys()
             .unwrap(PLATFORM, generation, &wrapped)
             .await
-            .map_err(Error::internal)?;
+            .map_err(keys::error)?;
         let private = key
             .open(&context(&row.kid), &row.sealed)
             .map_err(Error::internal)?;
@@ -162,7 +163,7 @@ impl Tokens {
             .keys()
             .wrap(&data_key)
             .await
-            .map_err(Error::internal)?;
+            .map_err(keys::error)?;
         let sealed = data_key.seal(&context(&kid), document.as_ref());
         Ok(Fresh {
             kid,

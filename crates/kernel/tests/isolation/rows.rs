@@ -111,6 +111,7 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("kek", own.text("kek")),
             ("wrapped", "'\\x00'".into()),
         ],
+        "erased_key" => vec![("generation", own.number()), ("kek", own.text("kek"))],
         "credential" => vec![
             ("id", id),
             ("provider", own.text("provider")),

@@ -12,7 +12,7 @@ use kernel::db::{self, Server, inspect};
 use vault::Keyring;
 
 use crate::{
-    config::{Config, DEFAULTS},
+    config::{Config, DEFAULTS, KeyProviderName},
     program::{self, Database},
 };
 
@@ -77,7 +77,9 @@ pub async fn run(
     );
     public_url(&mut report, &config);
     data_folder(&mut report, &config.data);
-    keyring(&mut report, &config.data);
+    if config.keys.provider == KeyProviderName::Local {
+        keyring(&mut report, &config.data);
+    }
     if config.mail().is_none() {
         report.hint(
             "mail",
@@ -99,6 +101,7 @@ pub async fn run(
         }
     }
     if !args.offline {
+        key_providers(&mut report, &config).await;
         providers(&mut report, &config).await;
     }
     if report.faults == 0 {
@@ -142,7 +145,7 @@ fn data_folder(report: &mut Report, data: &Path) {
 }
 
 fn keyring(report: &mut Report, data: &Path) {
-    let path = program::keyring_path(data);
+    let path = program::keys::keyring_path(data);
     if !path.exists() {
         report.hint(
             "keyring",
@@ -160,6 +163,31 @@ fn keyring(report: &mut Report, data: &Path) {
             error,
             "do what the message says, or put the file back from a back-up",
         ),
+    }
+}
+
+/// Whether the key providers elsewhere let us in and have a key that is of use.
+async fn key_providers(report: &mut Report, config: &Config) {
+    let all = match program::keys::remote(config).await {
+        Ok(all) => all,
+        Err(error) => {
+            report.fault(
+                "key provider",
+                format!("{error:#}"),
+                "correct the named key",
+            );
+            return;
+        }
+    };
+    for (_, provider) in all {
+        match provider.current_kek().await {
+            Ok(kek) => report.good("key provider", format!("{kek} can be used")),
+            Err(error) => report.fault(
+                "key provider",
+                error,
+                "see that the address is right, the login may use the key, and the key is enabled; docs/keys.md",
+            ),
+        }
     }
 }
 

@@ -4,11 +4,14 @@ use clap::{Args, Subcommand};
 use identity::tenants::{self, NewTenant, TenantQuery, TenantView};
 use kernel::{
     Operator,
-    permission::{TenantsRead, TenantsWrite},
+    permission::{DataKeysWrite, TenantsRead, TenantsWrite},
     suspension::SuspensionKind,
 };
 
-use crate::{cli::user, program::Program};
+use crate::{
+    cli::{enter, find, user},
+    program::Program,
+};
 
 #[derive(Debug, Args)]
 pub struct TenantArgs {
@@ -47,6 +50,17 @@ enum Command {
     Activate { tenant: String },
     /// Close a tenant for good.
     Close { tenant: String },
+    /// Destroy a tenant's data keys: every secret it has stored is unreadable from then on,
+    /// everywhere. There is no way back.
+    EraseKeys {
+        tenant: String,
+        /// The tenant's slug once more.
+        #[arg(long)]
+        confirm: String,
+        /// Why, for the audit logs.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 pub async fn run(program: &Program, args: TenantArgs) -> anyhow::Result<()> {
@@ -87,7 +101,35 @@ pub async fn run(program: &Program, args: TenantArgs) -> anyhow::Result<()> {
             show("active", &tenants::activate(&operator, &tenant).await?)
         }
         Command::Close { tenant } => show("closed", &tenants::close(&operator, &tenant).await?),
+        Command::EraseKeys {
+            tenant,
+            confirm,
+            reason,
+        } => erase_keys(program, &tenant, &confirm, &reason).await?,
     }
+    Ok(())
+}
+
+async fn erase_keys(
+    program: &Program,
+    tenant: &str,
+    confirm: &str,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let slug = find(&program.db, tenant).await?.slug;
+    anyhow::ensure!(
+        slug == confirm,
+        "nothing was destroyed: --confirm has to be `{slug}`, the tenant's slug"
+    );
+    let reason = format!("command line: tenant erase-keys: {reason}");
+    let access = enter::<DataKeysWrite>(&program.db, &slug, &reason).await?;
+    let erased = program.connect.erase_keys(&access, &reason).await?;
+    println!(
+        "destroyed {} data keys of {slug}; {} secrets are unreadable from now on",
+        erased.generations.len(),
+        erased.secrets
+    );
+    println!("Copies in back-ups of the database stay readable until those are destroyed too.");
     Ok(())
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -60,6 +61,27 @@ impl From<String> for Encoded {
     }
 }
 
+/// Tells one state of the file from another. A replacement has an inode of its own; the rest tells
+/// edits in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: SystemTime,
+}
+
+pub(super) fn stamp(path: &Path) -> Result<Stamp, KeyringError> {
+    let io = io_error("read", path);
+    let metadata = fs::metadata(path).map_err(&io)?;
+    Ok(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        length: metadata.len(),
+        modified: metadata.modified().map_err(&io)?,
+    })
+}
+
 pub(super) fn read(path: &Path) -> Result<Keys, KeyringError> {
     let io = io_error("read", path);
     let mut file = File::open(path).map_err(&io)?;
@@ -111,7 +133,7 @@ pub(super) fn create(path: &Path, first: fn() -> Keys) -> Result<Keys, KeyringEr
 /// error of `change` leaves the file as it was.
 pub(super) fn update(
     path: &Path,
-    change: fn(&mut Keys) -> Result<(), &'static str>,
+    change: impl FnOnce(&mut Keys) -> Result<(), &'static str>,
 ) -> Result<Keys, KeyringError> {
     let io = io_error("replace", path);
     // Through a symbolic link, the file it leads to is replaced and the link stays.

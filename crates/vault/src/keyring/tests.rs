@@ -18,7 +18,8 @@ impl Keyring {
             current: version,
             versions: BTreeMap::from([(version, kek)]),
         };
-        Self::with(PathBuf::from("/nonexistent/keyring.toml"), keys)
+        let held = Held { keys, stamp: None };
+        Self::with(PathBuf::from("/nonexistent/keyring.toml"), held)
     }
 }
 
@@ -56,12 +57,12 @@ fn is_created_private_and_opens_again() {
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     assert_eq!(mode(&directory.path().join("a")), 0o700);
-    assert_eq!(created.current_kek(), "local:v1");
+    assert_eq!(created.current_kek().unwrap(), "local:v1");
     let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
     assert_eq!(names.len(), 1, "no temporary or lock file stays behind");
 
     let key = DataKey::generate(OWNER, 1);
-    let wrapped = created.wrap(&key);
+    let wrapped = created.wrap(&key).unwrap();
     for opened in [Keyring::open(&path), Keyring::open_or_create(&path)] {
         let unwrapped = opened.unwrap().unwrap(OWNER, 1, &wrapped).unwrap();
         assert_eq!(unwrapped.key().expose(), key.key().expose());
@@ -98,16 +99,16 @@ fn rotation_changes_the_current_key_and_keeps_the_old_ones() {
     let (_directory, path) = in_new_directory();
     let keyring = Keyring::open_or_create(&path).unwrap();
     let key = DataKey::generate(OWNER, 1);
-    let old = keyring.wrap(&key);
+    let old = keyring.wrap(&key).unwrap();
     assert_eq!(keyring.rotate().unwrap(), 2);
     assert_eq!(mode(&path), 0o600);
-    let new = keyring.wrap(&key);
+    let new = keyring.wrap(&key).unwrap();
     assert_eq!(
         (old.kek.as_str(), new.kek.as_str()),
         ("local:v1", "local:v2")
     );
     for keyring in [keyring, Keyring::open(&path).unwrap()] {
-        assert_eq!(keyring.current_kek(), "local:v2");
+        assert_eq!(keyring.current_kek().unwrap(), "local:v2");
         for wrapped in [&old, &new] {
             let unwrapped = keyring.unwrap(OWNER, 1, wrapped).unwrap();
             assert_eq!(unwrapped.key().expose(), key.key().expose());
@@ -116,20 +117,41 @@ fn rotation_changes_the_current_key_and_keeps_the_old_ones() {
 }
 
 #[test]
+fn whoever_wraps_follows_a_rotation_elsewhere() {
+    let (_directory, path) = in_new_directory();
+    let here = Keyring::open_or_create(&path).unwrap();
+    let key = DataKey::generate(OWNER, 1);
+    let old = here.wrap(&key).unwrap();
+    Keyring::open(&path).unwrap().rotate().unwrap();
+    assert_eq!(here.wrap(&key).unwrap().kek, "local:v2");
+
+    let elsewhere = Keyring::open(&path).unwrap();
+    assert_eq!(elsewhere.versions().unwrap(), (vec![1, 2], 2));
+    assert!(elsewhere.retire(&[1, 2]).is_err(), "one of them wraps");
+    elsewhere.retire(&[1]).unwrap();
+    assert_eq!(here.versions().unwrap(), (vec![2], 2));
+    let error = here.unwrap(OWNER, 1, &old).unwrap_err();
+    assert!(matches!(error, ProviderError::UnknownKek { .. }), "{error}");
+
+    fs::remove_file(&path).unwrap();
+    here.wrap(&key)
+        .expect_err("nothing is wrapped by a key that is nowhere kept");
+}
+
+#[test]
 fn rotations_elsewhere_are_kept_and_noticed() {
     let (_directory, path) = in_new_directory();
     let here = Keyring::open_or_create(&path).unwrap();
     let elsewhere = Keyring::open(&path).unwrap();
     elsewhere.rotate().unwrap();
-    let wrapped = elsewhere.wrap(&DataKey::generate(OWNER, 1));
+    let wrapped = elsewhere.wrap(&DataKey::generate(OWNER, 1)).unwrap();
 
-    assert_eq!(here.current_kek(), "local:v1");
     here.unwrap(OWNER, 1, &wrapped).unwrap();
-    assert_eq!(here.current_kek(), "local:v2");
+    assert_eq!(here.current_kek().unwrap(), "local:v2");
     elsewhere.rotate().unwrap();
     assert_eq!(here.rotate().unwrap(), 4);
     elsewhere.reload().unwrap();
-    assert_eq!(elsewhere.current_kek(), "local:v4");
+    assert_eq!(elsewhere.current_kek().unwrap(), "local:v4");
 }
 
 #[test]
@@ -140,9 +162,9 @@ fn concurrent_creation_and_rotation_lose_no_version() {
             .map(|_| {
                 scope.spawn(|| {
                     let keyring = Keyring::open_or_create(&path).unwrap();
-                    let first = keyring.wrap(&DataKey::generate(OWNER, 1));
+                    let first = keyring.wrap(&DataKey::generate(OWNER, 1)).unwrap();
                     keyring.rotate().unwrap();
-                    [first, keyring.wrap(&DataKey::generate(OWNER, 1))]
+                    [first, keyring.wrap(&DataKey::generate(OWNER, 1)).unwrap()]
                 })
             })
             .collect();
@@ -152,7 +174,7 @@ fn concurrent_creation_and_rotation_lose_no_version() {
             .collect()
     });
     let keyring = Keyring::open(&path).unwrap();
-    assert_eq!(keyring.current_kek(), "local:v9");
+    assert_eq!(keyring.current_kek().unwrap(), "local:v9");
     for wrapped in &wraps {
         keyring.unwrap(OWNER, 1, wrapped).unwrap();
     }
@@ -166,7 +188,10 @@ fn rotation_through_a_symbolic_link_replaces_the_file_it_leads_to() {
     symlink(&path, &link).unwrap();
     Keyring::open(&link).unwrap().rotate().unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(Keyring::open(&path).unwrap().current_kek(), "local:v2");
+    assert_eq!(
+        Keyring::open(&path).unwrap().current_kek().unwrap(),
+        "local:v2"
+    );
 }
 
 #[test]
@@ -227,7 +252,7 @@ fn rotation_ends_with_the_version_numbers_and_changes_nothing() {
 fn a_failed_reload_keeps_the_keys_in_use() {
     let (_directory, path) = in_new_directory();
     let keyring = Keyring::open_or_create(&path).unwrap();
-    let wrapped = keyring.wrap(&DataKey::generate(OWNER, 1));
+    let wrapped = keyring.wrap(&DataKey::generate(OWNER, 1)).unwrap();
     write(&path, "garbage");
     assert!(keyring.reload().is_err());
     assert!(keyring.rotate().is_err());
@@ -239,7 +264,7 @@ fn wraps_are_bound_to_owner_generation_and_kek() {
     let (_directory, path) = in_new_directory();
     let keyring = Keyring::open_or_create(&path).unwrap();
     keyring.rotate().unwrap();
-    let wrapped = keyring.wrap(&DataKey::generate(OWNER, 5));
+    let wrapped = keyring.wrap(&DataKey::generate(OWNER, 5)).unwrap();
     let refusal = |owner, generation, wrapped: &WrappedKey| match keyring
         .unwrap(owner, generation, wrapped)
         .unwrap_err()
@@ -313,7 +338,7 @@ fn a_sealed_field_is_no_wrap_even_under_the_same_key() {
 fn foreign_and_unknown_keks_are_told_apart() {
     let (_directory, path) = in_new_directory();
     let keyring = Keyring::open_or_create(&path).unwrap();
-    let bytes = keyring.wrap(&DataKey::generate(OWNER, 1)).bytes;
+    let bytes = keyring.wrap(&DataKey::generate(OWNER, 1)).unwrap().bytes;
     let unwrap = |kek: &str| {
         let wrapped = WrappedKey {
             kek: kek.to_owned(),

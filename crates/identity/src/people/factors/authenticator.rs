@@ -8,13 +8,13 @@ use kernel::{
 };
 use serde_json::json;
 use time::OffsetDateTime;
-use vault::WrappedKey;
+use uuid::Uuid;
+use vault::{Context, Owner, WrappedKey};
 use zeroize::Zeroizing;
 
 use super::{
     Confirmed, address_of, recovery,
     recovery::RecoveryCodes,
-    sealed::{self, Sealed},
     totp,
 };
 use crate::{
@@ -23,7 +23,19 @@ use crate::{
         NewSession, People,
         sessions::{self, Shown, noted},
     },
+    sealed::Sealed,
 };
+
+/// What an authenticator's secret is bound to.
+pub(crate) fn sealed_for(user: &Uuid) -> (Owner, Context<'_>) {
+    let context = Context {
+        domain: "control.totp",
+        record: user.as_bytes(),
+        field: "secret",
+        schema: 1,
+    };
+    (Owner(*user.as_bytes()), context)
+}
 
 /// What an authenticator has to be told. Not `Debug`: it holds the secret.
 #[allow(missing_debug_implementations, reason = "it holds a secret")]
@@ -34,6 +46,18 @@ pub struct Enrolment {
     pub address: Zeroizing<String>,
 }
 
+pub(crate) async fn seal(people: &People, user: UserId, secret: &[u8]) -> Result<Sealed> {
+    let user = user.uuid();
+    let (owner, context) = sealed_for(&user);
+    Sealed::seal(people.keys(), owner, &context, secret).await
+}
+
+async fn open(people: &People, user: UserId, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>> {
+    let user = user.uuid();
+    let (owner, context) = sealed_for(&user);
+    sealed.open(people.keys(), owner, &context).await
+}
+
 /// Makes a secret that waits for its first code, in place of one that waited before.
 ///
 /// # Errors
@@ -41,7 +65,7 @@ pub struct Enrolment {
 pub async fn begin(people: &People, confirmed: &Confirmed) -> Result<()> {
     let person = confirmed.person();
     let secret = totp::new_secret();
-    let sealed = sealed::seal(people.keys(), person.id(), &secret).await?;
+    let sealed = seal(people, person.id(), &secret).await?;
     let mut tx = person.begin().await?;
     let written = sqlx::query!(
         "INSERT INTO control.totp AS t (user_id, secret, kek, wrapped_key) VALUES ($1, $2, $3, $4)
@@ -74,7 +98,7 @@ pub async fn enrolment(people: &People, confirmed: &Confirmed) -> Result<Enrolme
     let email = address_of(&mut tx, person.id()).await?;
     tx.commit().await?;
     let sealed = stored.ok_or(Error::NotFound("resource"))?;
-    let secret = sealed::open(people.keys(), person.id(), &sealed).await?;
+    let secret = open(people, person.id(), &sealed).await?;
     Ok(Enrolment {
         address: totp::address(super::ISSUER, email.typed(), &secret),
         secret: totp::base32(&secret),
@@ -100,7 +124,7 @@ pub async fn confirm(people: &People, confirmed: &Confirmed, code: &str) -> Resu
     let stored = read(&mut tx, person.id(), false).await?;
     tx.commit().await?;
     let sealed = stored.ok_or(Error::NotFound("resource"))?;
-    let secret = sealed::open(people.keys(), person.id(), &sealed).await?;
+    let secret = open(people, person.id(), &sealed).await?;
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let wrong = || Error::field("code", "is not what the authenticator shows now");
     let step = totp::matching_step(&secret, &plain(code), now).ok_or_else(wrong)?;
@@ -157,7 +181,7 @@ pub(super) async fn step_of(people: &People, user: UserId, code: &str) -> Result
     let Some(sealed) = stored else {
         return Ok(None);
     };
-    let secret = sealed::open(people.keys(), user, &sealed).await?;
+    let secret = open(people, user, &sealed).await?;
     let now = OffsetDateTime::now_utc().unix_timestamp();
     Ok(totp::matching_step(&secret, &plain(code), now))
 }

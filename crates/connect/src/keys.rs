@@ -1,0 +1,43 @@
+//! A tenant's data keys over time: rewrapped when the key-encryption key changes, renewed together
+//! with all that is sealed under them, proved to open, retired, and destroyed on purpose.
+//!
+//! Every step can be broken off and begun again. Nothing is changed but by comparison with what
+//! was read, so that whatever somebody else writes meanwhile stays.
+//!
+//! The tables that hold sealed values are named in `reseal` and `census`; a test compares them with
+//! the database, so that a new table can't be forgotten.
+
+mod census;
+mod erase;
+mod reseal;
+mod retire;
+mod rewrap;
+#[cfg(test)]
+mod tests;
+
+pub use census::{count, tenants};
+pub use erase::Erased;
+
+use std::collections::BTreeMap;
+
+use kernel::{Access, Error, Result, permission::Permission};
+use vault::WrappedKey;
+
+/// All of the tenant's data keys, as they are stored.
+async fn stored<P: Permission>(access: &Access<P>) -> Result<BTreeMap<u32, WrappedKey>> {
+    let mut tx = access.read().await?;
+    let rows = sqlx::query!("SELECT generation, kek, wrapped FROM cell.data_key")
+        .fetch_all(tx.conn())
+        .await?;
+    tx.commit().await?;
+    rows.into_iter()
+        .map(|row| {
+            let wrapped = WrappedKey {
+                kek: row.kek,
+                bytes: row.wrapped,
+            };
+            let generation = u32::try_from(row.generation).map_err(Error::internal)?;
+            Ok((generation, wrapped))
+        })
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! Counting wraps and secrets over all tenants, and proving for one tenant that all of them open.
+
+use kernel::{
+    Access, Error, Operator, Result,
+    id::{CellId, CredentialId, TenantId},
+    permission::{DataKeysWrite, KeysRotate},
+};
+use uuid::Uuid;
+use vault::{Census, DataKey, generation_of};
+
+use crate::{
+    Connect,
+    seal::{open, owner},
+};
+
+/// Rows that are read at a time.
+const PAGE: i64 = 500;
+
+/// The tables with wraps, and those with sealed values, that this crate keeps.
+#[cfg(test)]
+pub(super) const WRAPS: &[&str] = &["data_key"];
+#[cfg(test)]
+pub(super) const SEALED: &[&str] = &["credential_secret"];
+
+/// What the rows of one cell say of themselves; nothing is opened.
+pub async fn count(operator: &Operator<KeysRotate>, cell: CellId) -> Result<Census> {
+    let mut census = Census::default();
+    let mut tx = operator.begin_in_cell(cell, "keys.counted", None).await?;
+    let wraps = sqlx::query!(
+        r#"SELECT kek, count(*) AS "count!" FROM cell.data_key GROUP BY kek ORDER BY kek"#
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for row in wraps {
+        census.wraps(&row.kek, row.count.unsigned_abs());
+    }
+    let secrets = sqlx::query!(
+        r#"SELECT ('x' || encode(substring(sealed FROM 3 FOR 4), 'hex'))::bit(32)::integer AS "generation!",
+                  count(*) AS "count!"
+           FROM cell.credential_secret GROUP BY 1 ORDER BY 1"#
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for row in secrets {
+        let generation = u32::try_from(row.generation).map_err(Error::internal)?;
+        census.secrets(generation, row.count.unsigned_abs());
+    }
+    tx.commit().await?;
+    Ok(census)
+}
+
+/// Which tenants of a cell have data keys, in order, from the one after `after` on; a page of them.
+/// With `not_under`, those alone of whom some key is wrapped by another KEK than this one.
+pub async fn tenants(
+    operator: &Operator<KeysRotate>,
+    cell: CellId,
+    not_under: Option<&str>,
+    after: Option<TenantId>,
+) -> Result<Vec<TenantId>> {
+    let mut tx = operator.begin_in_cell(cell, "keys.listed", None).await?;
+    let tenants = sqlx::query_scalar!(
+        "SELECT DISTINCT tenant_id FROM cell.data_key
+         WHERE ($1::text IS NULL OR kek <> $1) AND ($2::uuid IS NULL OR tenant_id > $2)
+         ORDER BY tenant_id LIMIT $3",
+        not_under,
+        after.map(TenantId::uuid),
+        PAGE
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(tenants.into_iter().map(TenantId::from).collect())
+}
+
+impl Connect {
+    /// Opens everything that a tenant has: each data key at its provider and not from memory, and
+    /// each secret by its data key. What does not open is told among the faults.
+    ///
+    /// # Errors
+    /// When the database or the key provider can't be asked, which proves nothing either way.
+    pub async fn prove_keys(&self, access: &Access<DataKeysWrite>) -> Result<Census> {
+        let tenant = access.tenant().id;
+        let mut census = Census::default();
+        let mut keys = std::collections::BTreeMap::new();
+        for (generation, wrapped) in super::stored(access).await? {
+            census.wrap(&wrapped);
+            match self
+                .keys()
+                .unwrap(owner(tenant), generation, &wrapped)
+                .await
+            {
+                Ok(key) => {
+                    keys.insert(generation, key);
+                }
+                Err(error) if error.failure() == vault::Failure::Passing => {
+                    return Err(crate::seal::key_error(error));
+                }
+                Err(error) => {
+                    census.fault(format_args!("{tenant}, data key {generation}"), error);
+                }
+            }
+        }
+        let mut after = (Uuid::nil(), String::new(), String::new());
+        loop {
+            let mut tx = access.read().await?;
+            let rows = sqlx::query!(
+                "SELECT credential_id, field, slot, sealed FROM cell.credential_secret
+                 WHERE (credential_id, field, slot) > ($1, $2, $3)
+                 ORDER BY credential_id, field, slot LIMIT $4",
+                after.0,
+                after.1,
+                after.2,
+                PAGE
+            )
+            .fetch_all(tx.conn())
+            .await?;
+            tx.commit().await?;
+            let Some(last) = rows.last() else {
+                return Ok(census);
+            };
+            after = (last.credential_id, last.field.clone(), last.slot.clone());
+            for row in rows {
+                let id = CredentialId::from(row.credential_id);
+                let place = format!("{tenant}, {id}, {} ({})", row.field, row.slot);
+                prove(&mut census, &keys, id, &row.field, &row.sealed, &place);
+            }
+        }
+    }
+}
+
+fn prove(
+    census: &mut Census,
+    keys: &std::collections::BTreeMap<u32, DataKey>,
+    id: CredentialId,
+    field: &str,
+    sealed: &[u8],
+    place: &str,
+) {
+    let generation = match generation_of(sealed) {
+        Ok(generation) => generation,
+        Err(error) => return census.fault(place, error),
+    };
+    census.secrets(generation, 1);
+    match keys.get(&generation) {
+        None => census.fault(
+            place,
+            format_args!("its data key, generation {generation}, is not to be had"),
+        ),
+        Some(key) => {
+            if let Err(error) = open(key, id, field, sealed) {
+                census.fault(place, error);
+            }
+        }
+    }
+}

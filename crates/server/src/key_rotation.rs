@@ -1,0 +1,243 @@
+//! Keys over the whole installation: every cell's tenants and the control database. `freehold vault`
+//! is this on the command line; docs/keys.md is the runbook.
+//!
+//! Each step goes tenant by tenant in order, compares what it replaces with what it read, and finds
+//! what is left to do in the rows themselves: broken off at any point, it is simply run again.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context;
+use connect::{Connect, keys};
+use identity::people::People;
+use kernel::{
+    Access, Db, Operator,
+    id::{CellId, TenantId},
+    permission::{DataKeysWrite, KeysRotate, TenantsEnter},
+};
+use time::OffsetDateTime;
+use vault::{Census, KeyProvider};
+
+/// How long after a rotation old key-encryption keys are kept at least: as long as a request that
+/// has wrapped a data key may take to store it.
+pub const SETTLED: Duration = Duration::from_secs(60);
+
+/// What to tell of the way: a line for people.
+pub type Report<'a> = &'a mut (dyn FnMut(String) + Send);
+
+/// Whoever rotates keys.
+#[derive(Debug)]
+pub struct Rotation<'a> {
+    db: &'a Db,
+    connect: &'a Connect,
+    people: &'a People,
+    keys: Operator<KeysRotate>,
+    enter: Operator<TenantsEnter>,
+}
+
+/// What was destroyed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// Data keys, over all tenants.
+    pub data_keys: u64,
+    /// Versions of the local keyring.
+    pub versions: Vec<u32>,
+    /// KEKs of other providers that nothing refers to any more. They are destroyed there, by whoever
+    /// administers them.
+    pub elsewhere: BTreeSet<String>,
+}
+
+impl<'a> Rotation<'a> {
+    /// `user` is the login name at this machine, for the audit logs.
+    pub fn local(db: &'a Db, connect: &'a Connect, people: &'a People, user: &str) -> Self {
+        Self {
+            db,
+            connect,
+            people,
+            keys: Operator::local(db, user),
+            enter: Operator::local(db, user),
+        }
+    }
+
+    /// What the rows say of themselves, and the KEK that wraps now.
+    pub async fn count(&self) -> anyhow::Result<(String, Census)> {
+        let mut census = identity::keys::count(self.people, &self.keys).await?;
+        for cell in self.keys.cells() {
+            census.add(keys::count(&self.keys, cell).await?);
+        }
+        Ok((self.connect.keys().current_kek().await?, census))
+    }
+
+    /// Makes a new version of the key-encryption key, which wraps from now on. Its name.
+    pub async fn rotate(&self) -> anyhow::Result<String> {
+        let current = match self.connect.keys().current() {
+            KeyProvider::Local(keyring) => {
+                keyring.rotate()?;
+                self.connect.keys().current_kek().await?
+            }
+            KeyProvider::Transit(transit) => transit.rotate().await?,
+            #[cfg(feature = "aws-kms")]
+            KeyProvider::AwsKms(_) => anyhow::bail!(
+                "KMS renews a key's material by itself; for another key, put its ARN into keys.aws.key, then run `freehold vault rewrap`"
+            ),
+        };
+        let detail = serde_json::json!({ "kek": current });
+        let tx = self.keys.begin("keys.rotated", None, detail).await?;
+        tx.commit().await?;
+        Ok(current)
+    }
+
+    /// Moves every data key under the key-encryption key that wraps now. How many were moved.
+    pub async fn rewrap(&self, report: Report<'_>) -> anyhow::Result<u64> {
+        let current = self.connect.keys().current_kek().await?;
+        let mut total = identity::keys::rewrap(self.people, &self.keys, &current).await?;
+        report(format!("control database: {total} rewrapped"));
+        for cell in self.keys.cells() {
+            let mut after = None;
+            while let Some(page) = self.page(cell, Some(&current), after).await? {
+                for tenant in &page {
+                    let access = self.enter(*tenant, "vault rewrap").await?;
+                    total += self.connect.rewrap_keys(&access, &current).await?;
+                }
+                after = page.last().copied();
+                report(format!("{total} rewrapped under {current}"));
+            }
+        }
+        Ok(total)
+    }
+
+    /// Gives every tenant (or the one that is named) a new data key, unless it has one made since
+    /// `begun`, and seals all its secrets anew under it. How many secrets were.
+    pub async fn renew(
+        &self,
+        begun: OffsetDateTime,
+        only: Option<TenantId>,
+        report: Report<'_>,
+    ) -> anyhow::Result<u64> {
+        let mut total = 0;
+        for cell in self.keys.cells() {
+            let mut after = None;
+            while let Some(page) = self.page(cell, None, after).await? {
+                for tenant in &page {
+                    if only.is_some_and(|only| only != *tenant) {
+                        continue;
+                    }
+                    let access = self.enter(*tenant, "vault renew").await?;
+                    let Some(generation) = self.connect.renew_key(&access, begun).await? else {
+                        continue;
+                    };
+                    total += self
+                        .connect
+                        .reseal(&access, |done| {
+                            report(format!(
+                                "{tenant}: {done} sealed under generation {generation}"
+                            ));
+                        })
+                        .await?;
+                }
+                after = page.last().copied();
+            }
+        }
+        Ok(total)
+    }
+
+    /// Opens everything there is.
+    pub async fn prove(&self, report: Report<'_>) -> anyhow::Result<Census> {
+        let mut census = identity::keys::prove(self.people, &self.keys).await?;
+        for cell in self.keys.cells() {
+            let mut after = None;
+            while let Some(page) = self.page(cell, None, after).await? {
+                for tenant in &page {
+                    let access = self.enter(*tenant, "vault verify").await?;
+                    census.add(self.connect.prove_keys(&access).await?);
+                }
+                after = page.last().copied();
+                let secrets: u64 = census.secrets.values().sum();
+                report(format!("{secrets} secrets opened"));
+            }
+        }
+        Ok(census)
+    }
+
+    /// Destroys what nothing needs any more: data keys without secrets, and local key-encryption
+    /// keys without wraps. Everything is proved to open first.
+    ///
+    /// # Errors
+    /// Refuses where something does not open, and where the keyring was changed less than `settled`
+    /// ago.
+    pub async fn retire(&self, settled: Duration, report: Report<'_>) -> anyhow::Result<Retired> {
+        if let Some(keyring) = self.connect.keys().keyring() {
+            let changed = std::fs::metadata(keyring.path())?.modified()?;
+            let age = SystemTime::now()
+                .duration_since(changed)
+                .unwrap_or_default();
+            anyhow::ensure!(
+                age >= settled,
+                "the keyring was changed {} s ago, and what was wrapped just before may not be stored yet; try again in {} s",
+                age.as_secs(),
+                (settled - age).as_secs() + 1
+            );
+        }
+        let proof = self.prove(report).await?;
+        anyhow::ensure!(
+            proof.faults.is_empty(),
+            "nothing is destroyed while something does not open; `freehold vault verify` says what"
+        );
+        let mut retired = Retired::default();
+        for cell in self.keys.cells() {
+            let mut after = None;
+            while let Some(page) = self.page(cell, None, after).await? {
+                for tenant in &page {
+                    let access = self.enter(*tenant, "vault retire").await?;
+                    let gone = self.connect.retire_keys(&access).await?;
+                    retired.data_keys += u64::try_from(gone.len())?;
+                }
+                after = page.last().copied();
+            }
+        }
+        let (current, census) = self.count().await?;
+        retired.elsewhere = proof
+            .wraps
+            .keys()
+            .filter(|kek| **kek != current && !kek.starts_with("local:"))
+            .filter(|kek| !census.wraps.contains_key(*kek))
+            .cloned()
+            .collect();
+        if let Some(keyring) = self.connect.keys().keyring() {
+            let (versions, wraps) = keyring.versions()?;
+            retired.versions = versions
+                .into_iter()
+                .filter(|version| *version != wraps)
+                .filter(|version| !census.wraps.contains_key(&format!("local:v{version}")))
+                .collect();
+            if !retired.versions.is_empty() {
+                let detail = serde_json::json!({ "local_versions": retired.versions });
+                let tx = self.keys.begin("keys.retired", None, detail).await?;
+                tx.commit().await?;
+                keyring.retire(&retired.versions)?;
+            }
+        }
+        Ok(retired)
+    }
+
+    async fn page(
+        &self,
+        cell: CellId,
+        not_under: Option<&str>,
+        after: Option<TenantId>,
+    ) -> anyhow::Result<Option<Vec<TenantId>>> {
+        let page = keys::tenants(&self.keys, cell, not_under, after).await?;
+        Ok(Some(page).filter(|page| !page.is_empty()))
+    }
+
+    async fn enter(&self, tenant: TenantId, what: &str) -> anyhow::Result<Access<DataKeysWrite>> {
+        let found = self.db.directory().by_id(tenant).await?;
+        let found = found.with_context(|| {
+            format!("{tenant} has data keys in a cell and is not in the control database")
+        })?;
+        let reason = format!("command line: {what}");
+        Ok(self.enter.enter(found, &reason).await?)
+    }
+}
