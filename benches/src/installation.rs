@@ -70,14 +70,7 @@ pub async fn tenants(program: &Program, count: usize) -> anyhow::Result<Vec<Tena
     let mut made = Vec::with_capacity(count);
     for number in 0..count {
         let tenant = Tenant::random(format!("bench-{number}"));
-        let new = NewTenant {
-            slug: tenant.slug.clone(),
-            name: tenant.slug.clone(),
-            plan: None,
-            region: None,
-            weight: None,
-        };
-        tenants::create(&operator, new).await?;
+        tenants::create(&operator, bare(&tenant.slug)).await?;
         let access = enter::<CredentialsWrite>(&program.db, &tenant.slug).await?;
         for (provider, values) in tenant.credentials() {
             let new = NewCredential {
@@ -93,6 +86,28 @@ pub async fn tenants(program: &Program, count: usize) -> anyhow::Result<Vec<Tena
         made.push(tenant);
     }
     Ok(made)
+}
+
+/// Makes tenants who have nothing yet. Their names.
+pub async fn bare_tenants(program: &Program, count: usize) -> anyhow::Result<Vec<String>> {
+    let operator = Operator::<TenantsWrite>::local(&program.db, "bench");
+    let mut made = Vec::with_capacity(count);
+    for number in 0..count {
+        let slug = format!("bench-{number}");
+        tenants::create(&operator, bare(&slug)).await?;
+        made.push(slug);
+    }
+    Ok(made)
+}
+
+fn bare(slug: &str) -> NewTenant {
+    NewTenant {
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        plan: None,
+        region: None,
+        weight: None,
+    }
 }
 
 pub async fn enter<P: Permission>(db: &Db, slug: &str) -> anyhow::Result<Access<P>> {

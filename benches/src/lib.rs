@@ -15,3 +15,4 @@ pub mod node;
 pub mod pgbench;
 pub mod stats;
 pub mod traffic;
+pub mod transit;

@@ -64,8 +64,8 @@ impl Traffic {
     }
 }
 
-/// From a number in 0..1 to a rank.
-fn skewed(ranks: usize) -> impl Fn(f64) -> usize {
+/// From a number in 0..1 to a rank, of which rank n gets a share of 1/n.
+pub fn skewed(ranks: usize) -> impl Fn(f64) -> usize {
     let mut sum = 0.0;
     let bounds: Vec<f64> = (1..=ranks)
         .map(|rank| {

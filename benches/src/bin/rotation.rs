@@ -23,11 +23,10 @@ use connect::{
     Connect,
     credentials::{NewCredential, Rotation as NewValues},
 };
-use identity::tenants::{self, NewTenant};
 use kernel::{
     Access, Operator,
     id::CredentialId,
-    permission::{CredentialsUse, CredentialsWrite, TenantsWrite},
+    permission::{CredentialsUse, CredentialsWrite},
     secret::Secret,
 };
 use server::{key_rotation::Rotation, program::Program};
@@ -175,7 +174,13 @@ async fn beside<T>(
 }
 
 async fn rotate(program: &Program) -> anyhow::Result<()> {
-    let rotation = Rotation::local(&program.db, &program.connect, &program.people, "bench");
+    let rotation = Rotation::new(
+        &program.db,
+        &program.connect,
+        &program.people,
+        Operator::local(&program.db, "bench"),
+        Operator::local(&program.db, "bench"),
+    );
     let mut quiet = |_| {};
     rotation.rotate().await?;
     let begun = Instant::now();
@@ -221,18 +226,8 @@ fn show(what: &str, mut times: Vec<f64>) -> f64 {
 }
 
 async fn fill(program: &Program, arguments: &Arguments) -> anyhow::Result<Vec<Held>> {
-    let operator = Operator::<TenantsWrite>::local(&program.db, "bench");
     let mut all = Vec::with_capacity(arguments.credentials);
-    for number in 0..arguments.tenants {
-        let slug = format!("rotation-{number}");
-        let new = NewTenant {
-            slug: slug.clone(),
-            name: slug.clone(),
-            plan: None,
-            region: None,
-            weight: None,
-        };
-        tenants::create(&operator, new).await?;
+    for slug in installation::bare_tenants(program, arguments.tenants).await? {
         let usage = Arc::new(installation::enter::<CredentialsUse>(&program.db, &slug).await?);
         let write = Arc::new(installation::enter::<CredentialsWrite>(&program.db, &slug).await?);
         for _ in 0..arguments.credentials / arguments.tenants {

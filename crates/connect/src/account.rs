@@ -18,7 +18,7 @@ use kernel::{
 };
 use quick_cache::sync::Cache;
 use time::OffsetDateTime;
-use vault::WrappedKey;
+use vault::{CacheCounts, WrappedKey};
 
 use crate::Connect;
 
@@ -61,6 +61,8 @@ pub(crate) struct Accounts {
     entries: Cache<(TenantId, String), (Instant, Arc<Account>)>,
     /// Counts the changes heard of. What was loaded while it moved may be stale and is not kept.
     changes: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Accounts {
@@ -68,6 +70,8 @@ impl Accounts {
         Self {
             entries: Cache::new(ENTRIES),
             changes: AtomicU64::new(0),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 
@@ -88,6 +92,15 @@ impl Accounts {
 }
 
 impl Connect {
+    /// How often this node knew an account, and how often it had to ask the database.
+    pub fn account_counts(&self) -> CacheCounts {
+        let accounts = self.accounts();
+        CacheCounts {
+            hits: accounts.hits.load(Ordering::Relaxed),
+            misses: accounts.misses.load(Ordering::Relaxed),
+        }
+    }
+
     /// The tenant's account at a provider: from the cache, or by two queries in one transaction.
     pub(crate) async fn account<P: Permission>(
         &self,
@@ -98,10 +111,12 @@ impl Connect {
         if let Some((at, account)) = self.accounts().entries.get(&key)
             && at.elapsed() < LIFE
         {
+            self.accounts().hits.fetch_add(1, Ordering::Relaxed);
             metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "hit")
                 .increment(1);
             return Ok(account);
         }
+        self.accounts().misses.fetch_add(1, Ordering::Relaxed);
         metrics::counter!(metric::CACHE, "cache" => "credentials", "outcome" => "miss")
             .increment(1);
         let accounts = self.accounts();

@@ -9,9 +9,7 @@ use vault::{DataKeys, KeyProviders};
 
 use url::Url;
 
-use crate::{
-    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens,
-};
+use crate::{account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens};
 
 /// How often expired data keys are wiped from memory.
 const SWEEP: Duration = Duration::from_secs(60);

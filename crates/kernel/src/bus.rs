@@ -1,14 +1,21 @@
-//! Tells the other nodes what changed, so that their caches need not wait for their entries to
-//! expire. A hint only: a message can be lost, and every cache bounds the age of its entries.
+//! Tells the nodes what changed, so that their caches need not wait for their entries to expire.
+//!
+//! A change is written down with the transaction that makes it (`cell.change`) and announced when that
+//! commits: by Postgres' NOTIFY, or by Redis where one is configured. Announcements are heard within
+//! milliseconds and can be lost; what was written down is looked for every other second. Every cache
+//! bounds the age of its entries besides.
 
-#![allow(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "notifications carry no rows"
-)]
+mod notify;
+mod poll;
+#[cfg(feature = "redis")]
+mod redis;
+mod seen;
+#[cfg(test)]
+mod tests;
 
-use sqlx::postgres::PgListener;
-use tokio::sync::broadcast;
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     db::{Db, Tx},
@@ -16,7 +23,10 @@ use crate::{
     id::TenantId,
 };
 
-const CHANNEL: &str = "freehold_changes";
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisError};
+use seen::Seen;
+
 /// Messages a slow listener may lag behind before it must assume that anything changed.
 const BACKLOG: usize = 1024;
 
@@ -31,36 +41,70 @@ pub enum Change {
     Unknown,
 }
 
+const CREDENTIALS: &str = "credentials";
+const KEYS: &str = "keys";
+
 impl Change {
-    fn parse(payload: &str) -> Self {
-        let change = payload.split_once(':').and_then(|(what, id)| {
-            let tenant = id.parse().ok()?;
-            match what {
-                "credentials" => Some(Self::Credentials(tenant)),
-                "keys" => Some(Self::Keys(tenant)),
-                _ => None,
-            }
-        });
-        change.unwrap_or(Self::Unknown)
+    fn new(tenant: TenantId, what: &str) -> Self {
+        match what {
+            CREDENTIALS => Self::Credentials(tenant),
+            KEYS => Self::Keys(tenant),
+            // Of a newer version of this program.
+            _ => Self::Unknown,
+        }
     }
 }
+
+/// A change that is committed, on its way to the other nodes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announcement {
+    tenant: TenantId,
+    what: &'static str,
+    /// How often it changed, this time included.
+    version: i64,
+}
+
+/// Where announcements go that Postgres does not carry.
+pub(crate) type Announcer = mpsc::Sender<Announcement>;
 
 impl Tx {
     /// Announces, when this transaction commits, that the tenant's credentials changed.
     pub async fn announce_credentials(&mut self) -> Result<()> {
-        self.announce("credentials").await
+        self.announce(CREDENTIALS).await
     }
 
     /// Announces, when this transaction commits, that data keys of the tenant's were destroyed.
     pub async fn announce_keys(&mut self) -> Result<()> {
-        self.announce("keys").await
+        self.announce(KEYS).await
     }
 
-    async fn announce(&mut self, what: &str) -> Result<()> {
-        let payload = format!("{what}:{}", self.tenant().id);
-        sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, payload)
-            .execute(self.conn())
-            .await?;
+    async fn announce(&mut self, what: &'static str) -> Result<()> {
+        let tenant = self.tenant().id;
+        let by_postgres = self.db().announcer().is_none();
+        let version = sqlx::query_scalar!(
+            r#"WITH noted AS (
+                   INSERT INTO cell.change AS c (what) VALUES ($1)
+                   ON CONFLICT (tenant_id, what) DO UPDATE
+                       SET version = c.version + 1, changed_at = clock_timestamp()
+                   RETURNING version
+               ), told AS (
+                   SELECT pg_notify($2, $3 || ':' || version) FROM noted WHERE $4
+               )
+               SELECT version FROM noted LEFT JOIN told ON true"#,
+            what,
+            notify::CHANNEL,
+            format!("{what}:{tenant}"),
+            by_postgres
+        )
+        .fetch_one(self.conn())
+        .await?;
+        if !by_postgres {
+            self.announce_after_commit(Announcement {
+                tenant,
+                what,
+                version,
+            });
+        }
         Ok(())
     }
 }
@@ -68,25 +112,18 @@ impl Tx {
 /// Listens on every cell until the receivers are gone.
 pub fn listen(db: &Db) -> broadcast::Receiver<Change> {
     let (sender, receiver) = broadcast::channel(BACKLOG);
+    let seen = Arc::new(Seen::default());
     for (_, cell) in db.cells() {
-        tokio::spawn(forward(cell.pools.app.clone(), sender.clone()));
+        let pool = cell.pools.worker.clone();
+        tokio::spawn(poll::poll(pool, sender.clone(), Arc::clone(&seen)));
+        if db.announcer().is_none() {
+            let pool = cell.pools.app.clone();
+            tokio::spawn(notify::forward(pool, sender.clone(), Arc::clone(&seen)));
+        }
+    }
+    #[cfg(feature = "redis")]
+    if let Some(redis) = db.redis() {
+        tokio::spawn(redis.clone().forward(sender, seen));
     }
     receiver
-}
-
-async fn forward(pool: sqlx::PgPool, sender: broadcast::Sender<Change>) {
-    while sender.receiver_count() > 0 && !pool.is_closed() {
-        if let Ok(mut listener) = PgListener::connect_with(&pool).await
-            && listener.listen(CHANNEL).await.is_ok()
-        {
-            // What was announced while nobody listened is unknown.
-            let _ = sender.send(Change::Unknown);
-            while let Ok(Some(message)) = listener.try_recv().await {
-                if sender.send(Change::parse(message.payload())).is_err() {
-                    return;
-                }
-            }
-        }
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    }
 }

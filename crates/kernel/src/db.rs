@@ -37,8 +37,11 @@ use public_keys::PublicKeys;
 pub(crate) use tx::Route;
 pub use tx::Tx;
 
+#[cfg(feature = "redis")]
+use crate::bus::Redis;
 use crate::{
     access::api_key::Uses,
+    bus::Announcer,
     error::{Error, Result},
     events::Subscriptions,
     id::CellId,
@@ -227,6 +230,8 @@ struct Inner {
     cells: HashMap<CellId, Arc<Cell>>,
     directory: Directory,
     subscriptions: Arc<OnceLock<Subscriptions>>,
+    #[cfg(feature = "redis")]
+    redis: OnceLock<Redis>,
 }
 
 impl Db {
@@ -266,6 +271,8 @@ impl Db {
             cells,
             directory,
             subscriptions,
+            #[cfg(feature = "redis")]
+            redis: OnceLock::new(),
         }));
         for (cell, inbox) in inboxes {
             ingest::start(&db, &cell, inbox);
@@ -312,6 +319,29 @@ impl Db {
 
     pub(crate) fn subscriptions(&self) -> &Arc<OnceLock<Subscriptions>> {
         &self.0.subscriptions
+    }
+
+    /// From now on changes are announced by this Redis, and not by Postgres. To be said before anybody
+    /// listens.
+    #[cfg(feature = "redis")]
+    pub fn announce_by(&self, redis: Redis) -> Result<()> {
+        self.0
+            .redis
+            .set(redis)
+            .map_err(|_| Error::internal(anyhow::anyhow!("a Redis was named twice")))
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn redis(&self) -> Option<&Redis> {
+        self.0.redis.get()
+    }
+
+    /// Who announces changes in Postgres' place.
+    pub(crate) fn announcer(&self) -> Option<&Announcer> {
+        #[cfg(feature = "redis")]
+        return self.redis().map(Redis::announcer);
+        #[cfg(not(feature = "redis"))]
+        None
     }
 
     /// Whether any tenant was ever made here.

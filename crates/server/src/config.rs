@@ -38,6 +38,7 @@ pub struct Config {
     pub pg_bin: PathBuf,
     pub trusted_proxies: String,
     pub database: Database,
+    pub bus: Bus,
     pub keys: Keys,
     pub operator: Operator,
     pub mail: Mail,
@@ -61,6 +62,12 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Database {
     pub url: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    pub redis_url: Secret,
 }
 
 #[derive(Clone, Debug, Deserialize)]

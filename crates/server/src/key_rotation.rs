@@ -50,14 +50,19 @@ pub struct Retired {
 }
 
 impl<'a> Rotation<'a> {
-    /// `user` is the login name at this machine, for the audit logs.
-    pub fn local(db: &'a Db, connect: &'a Connect, people: &'a People, user: &str) -> Self {
+    pub fn new(
+        db: &'a Db,
+        connect: &'a Connect,
+        people: &'a People,
+        keys: Operator<KeysRotate>,
+        enter: Operator<TenantsEnter>,
+    ) -> Self {
         Self {
             db,
             connect,
             people,
-            keys: Operator::local(db, user),
-            enter: Operator::local(db, user),
+            keys,
+            enter,
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Program {
     pub tokens: Tokens,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
-    database: Database,
+    pub database: Database,
 }
 
 /// Where the database is, and the cluster that we have to stop, if it is ours.
@@ -126,6 +126,7 @@ impl Program {
             .await
             .context("the database could not be brought up to date")?;
         let db = Db::connect(&database.server, &HashMap::new()).await?;
+        announce(&config, &db)?;
         let keys = Arc::new(keys::open(&config, &db).await?);
         let operator_token = operator_token(&config)?;
         let connect = Connect::new(catalogue(&config)?, Arc::clone(&keys), settings(&config)?)?;
@@ -237,6 +238,25 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         providers: providers.collect(),
         allow: config.egress.allow()?,
     })
+}
+
+/// Lets the configured Redis announce changes; without one, Postgres does.
+#[cfg(feature = "redis")]
+fn announce(config: &Config, db: &Db) -> anyhow::Result<()> {
+    let url = &config.bus.redis_url;
+    if !url.expose().is_empty() {
+        db.announce_by(bus::Redis::open(url).context("bus.redis_url")?)?;
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "redis"))]
+fn announce(config: &Config, _db: &Db) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.bus.redis_url.expose().is_empty(),
+        "bus.redis_url: this build has no Redis; use the packaged release, or build with `--features redis`"
+    );
+    Ok(())
 }
 
 /// The configured token, or the data folder's own, made on first use for its owner's eyes only.

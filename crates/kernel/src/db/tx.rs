@@ -10,6 +10,7 @@ use super::{Cell, Db, Tenant};
 use crate::{
     access::Actor,
     audit::Pending,
+    bus::Announcement,
     error::{Error, Result},
     id::CorrelationId,
 };
@@ -34,6 +35,8 @@ pub struct Tx {
     enqueued: bool,
     /// Acts whose entries are written by commit.
     acts: Vec<Pending>,
+    /// What Postgres does not announce itself.
+    announcements: Vec<Announcement>,
 }
 
 impl fmt::Debug for Tx {
@@ -73,6 +76,7 @@ impl Tx {
             correlation,
             enqueued: false,
             acts: Vec::new(),
+            announcements: Vec::new(),
         };
         let row = sqlx::raw_sql(AssertSqlSafe(batch))
             .fetch_optional(tx.conn())
@@ -147,6 +151,11 @@ impl Tx {
         self.enqueued = true;
     }
 
+    /// Remembers what to tell the other nodes once the work is committed.
+    pub(crate) fn announce_after_commit(&mut self, announcement: Announcement) {
+        self.announcements.push(announcement);
+    }
+
     /// Makes the work durable, with the audit entries of its acts. What was written counts only
     /// after this returned.
     pub async fn commit(mut self) -> Result<()> {
@@ -157,6 +166,12 @@ impl Tx {
         self.conn.take();
         if self.enqueued {
             self.cell.wake.notify_one();
+        }
+        if let Some(announcer) = self.db.announcer() {
+            for announcement in self.announcements.drain(..) {
+                // Nobody waits for it: what does not fit is found by those who look.
+                let _ = announcer.try_send(announcement);
+            }
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ async fn ingest_without_a_batch_raises() {
 }
 
 #[tokio::test]
-async fn the_worker_sees_the_queue_and_nothing_else() {
+async fn the_worker_sees_the_queue_and_who_changed_and_nothing_else() {
     let (world, tables) = shared().await;
     let found = reach_of(&world, "freehold_worker", "BEGIN", &tables).await;
     let allowed = [
@@ -128,6 +128,8 @@ async fn the_worker_sees_the_queue_and_nothing_else() {
         "select job_schedule of b",
         "update job_schedule of a",
         "update job_schedule of b",
+        "select change of a",
+        "select change of b",
     ];
     assert_eq!(found, expected(&allowed));
 }

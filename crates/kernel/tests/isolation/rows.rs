@@ -112,6 +112,7 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("wrapped", "'\\x00'".into()),
         ],
         "erased_key" => vec![("generation", own.number()), ("kek", own.text("kek"))],
+        "change" => vec![("what", own.text("what")), ("changed_at", TIME.into())],
         "credential" => vec![
             ("id", id),
             ("provider", own.text("provider")),

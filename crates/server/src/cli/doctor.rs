@@ -101,6 +101,8 @@ pub async fn run(
         }
     }
     if !args.offline {
+        #[cfg(feature = "redis")]
+        redis(&mut report, &config.bus.redis_url).await;
         key_providers(&mut report, &config).await;
         providers(&mut report, &config).await;
     }
@@ -163,6 +165,22 @@ fn keyring(report: &mut Report, data: &Path) {
             error,
             "do what the message says, or put the file back from a back-up",
         ),
+    }
+}
+
+/// Whether the configured Redis answers.
+#[cfg(feature = "redis")]
+async fn redis(report: &mut Report, url: &kernel::secret::Secret) {
+    if url.expose().is_empty() {
+        return;
+    }
+    let answer = match kernel::bus::Redis::open(url) {
+        Ok(redis) => redis.ping().await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(()) => report.good("redis", "answers"),
+        Err(error) => report.fault("redis", error, "correct bus.redis_url, or start the Redis"),
     }
 }
 

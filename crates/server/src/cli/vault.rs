@@ -1,6 +1,7 @@
 //! `freehold vault`.
 
 use clap::{Args, Subcommand};
+use kernel::Operator;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use vault::Census;
 
@@ -50,7 +51,14 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 pub async fn run(program: &Program, args: VaultArgs) -> anyhow::Result<()> {
-    let rotation = Rotation::local(&program.db, &program.connect, &program.people, &user());
+    let (db, user) = (&program.db, user());
+    let rotation = Rotation::new(
+        db,
+        &program.connect,
+        &program.people,
+        Operator::local(db, &user),
+        Operator::local(db, &user),
+    );
     let mut report = |line: String| println!("  {line}");
     match args.command {
         Command::Status => {
