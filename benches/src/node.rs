@@ -83,7 +83,7 @@ impl Node {
     }
 }
 
-fn binary() -> anyhow::Result<PathBuf> {
+pub fn binary() -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("freehold");
     anyhow::ensure!(
         path.exists(),

@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let cluster = installation::cluster(folder.path()).await?;
     let program = installation::program(folder.path()).await?;
-    let other = Db::connect(&program.database.server, &Default::default()).await?;
+    let other = Db::connect(&program.database().server, &Default::default()).await?;
     let node = node(&program, &other)?;
     let held = fill(&program, &other, arguments.tenants).await?;
     println!("{} tenants; microseconds, p50 and p99", held.len());

@@ -8,14 +8,18 @@
 )]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use benches::{
     installation,
+    node::binary,
     stats::{median, quantile},
 };
 use clap::Parser;
@@ -24,17 +28,21 @@ use connect::{
     credentials::{NewCredential, Rotation as NewValues},
 };
 use kernel::{
-    Access, Operator,
+    Access,
     id::CredentialId,
     permission::{CredentialsUse, CredentialsWrite},
     secret::Secret,
 };
-use server::{key_rotation::Rotation, program::Program};
-use time::OffsetDateTime;
+use server::{key_rotation::SETTLED, program::Program};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 
 #[derive(Parser)]
 struct Arguments {
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 1_000)]
     tenants: usize,
     /// Over all tenants.
     #[arg(long, default_value_t = 10_000)]
@@ -48,6 +56,8 @@ struct Arguments {
 
 const PROVIDER: &str = "openai";
 const FIELD: &str = "api_key";
+/// Batches of secrets sealed anew before the renewal is killed for the first time.
+const BATCHES: usize = 200;
 
 struct Held {
     usage: Arc<Access<CredentialsUse>>,
@@ -59,8 +69,9 @@ struct Load {
     connect: Connect,
     credentials: Vec<Held>,
     stop: AtomicBool,
-    failures: AtomicU64,
+    failed_reads: AtomicU64,
     writes: AtomicU64,
+    failed_writes: AtomicU64,
 }
 
 impl Load {
@@ -77,7 +88,7 @@ impl Load {
                 .await;
             times.push(begun.elapsed().as_secs_f64() * 1e6);
             if opened.is_err() {
-                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.failed_reads.fetch_add(1, Ordering::Relaxed);
             }
             tokio::task::yield_now().await;
         }
@@ -99,7 +110,7 @@ impl Load {
                 .await;
             let counter = match written {
                 Ok(_) => &self.writes,
-                Err(_) => &self.failures,
+                Err(_) => &self.failed_writes,
             };
             counter.fetch_add(1, Ordering::Relaxed);
             // Writing is rare beside reading.
@@ -129,7 +140,8 @@ async fn main() -> anyhow::Result<()> {
         connect: program.connect.clone(),
         credentials,
         stop: AtomicBool::new(false),
-        failures: AtomicU64::new(0),
+        failed_reads: AtomicU64::new(0),
+        failed_writes: AtomicU64::new(0),
         writes: AtomicU64::new(0),
     });
     let (before, ()) = beside(&load, arguments.readers, async {
@@ -138,14 +150,17 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
     let quiet = show("reads before", before);
-    let (meanwhile, ()) = beside(&load, arguments.readers, rotate(&program)).await?;
+    let (meanwhile, ()) = beside(&load, arguments.readers, rotate(folder.path())).await?;
     let busy = show("reads meanwhile", meanwhile);
     println!("meanwhile : before = {:.2}", busy / quiet);
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     println!(
-        "{} writes, {} failures",
-        load.writes.load(Ordering::Relaxed),
-        load.failures.load(Ordering::Relaxed)
+        "{} writes; failed: {} reads, {} writes",
+        count(&load.writes),
+        count(&load.failed_reads),
+        count(&load.failed_writes)
     );
+    anyhow::ensure!(count(&load.failed_reads) == 0, "reads failed");
     drop(load);
     program.close().await?;
     cluster.stop().await?;
@@ -173,45 +188,87 @@ async fn beside<T>(
     Ok((times, done?))
 }
 
-async fn rotate(program: &Program) -> anyhow::Result<()> {
-    let rotation = Rotation::new(
-        &program.db,
-        &program.connect,
-        &program.people,
-        Operator::local(&program.db, "bench"),
-        Operator::local(&program.db, "bench"),
-    );
-    let mut quiet = |_| {};
-    rotation.rotate().await?;
+/// The commands that an operator gives, as processes of the release binary; those that take long are
+/// killed on the way and given again.
+async fn rotate(data: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let rewrapped = rotation.rewrap(&mut quiet).await?;
-    took("rewrap", rewrapped, "data keys", begun);
+    Vault::of(data, &["rotate"])?.run(None).await?;
+    took("rotate", begun);
     let begun = Instant::now();
-    let sealed = rotation
-        .renew(OffsetDateTime::now_utc(), None, &mut quiet)
-        .await?;
-    took("renew", sealed, "secrets sealed anew", begun);
+    Vault::of(data, &["rewrap"])?.run(Some(1)).await?;
+    Vault::of(data, &["rewrap"])?.run(None).await?;
+    took("rewrap, killed once", begun);
     let begun = Instant::now();
-    let proof = rotation.prove(&mut quiet).await?;
-    anyhow::ensure!(proof.faults.is_empty(), "{:?}", proof.faults);
-    took(
-        "verify",
-        proof.secrets.values().sum(),
-        "secrets opened",
-        begun,
-    );
+    let since = OffsetDateTime::now_utc().format(&Rfc3339)?;
+    let renew = ["renew", "--begun", &since];
+    // Each line tells of a batch.
+    for killed_after in [Some(BATCHES), Some(2 * BATCHES), None] {
+        Vault::of(data, &renew)?.run(killed_after).await?;
+    }
+    took("renew, killed twice", begun);
     let begun = Instant::now();
-    // Nobody but this process wraps here, and it follows its own rotation at once.
-    let retired = rotation.retire(Duration::ZERO, &mut quiet).await?;
-    took("retire", retired.data_keys, "data keys destroyed", begun);
-    println!("proof: {:?} {:?}", proof.wraps, proof.secrets);
-    println!("destroyed versions of the keyring: {:?}", retired.versions);
+    Vault::of(data, &["verify"])?.run(None).await?;
+    took("verify", begun);
+    // Old material is kept for a minute after the keyring changed.
+    let begun = Instant::now();
+    loop {
+        let retired = Vault::of(data, &["retire"])?.run(None).await;
+        if retired.is_ok() {
+            break;
+        }
+        anyhow::ensure!(begun.elapsed() < 2 * SETTLED, "{retired:?}");
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    took("retire, its wait included", begun);
+    for line in Vault::of(data, &["verify"])?.run(None).await? {
+        println!("  {line}");
+    }
     Ok(())
 }
 
-fn took(step: &str, count: u64, what: &str, begun: Instant) {
-    let seconds = begun.elapsed().as_secs_f64();
-    println!("{step:<8} {count:>7} {what:<22} {seconds:>8.2} s");
+/// `freehold vault …` as a process.
+struct Vault(Command);
+
+impl Vault {
+    fn of(data: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary()?);
+        command
+            .arg("vault")
+            .args(arguments)
+            .arg("--data")
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        Ok(Self(command))
+    }
+
+    /// What it prints. With `kill_after`, it is killed (SIGKILL) after so many lines.
+    async fn run(mut self, kill_after: Option<usize>) -> anyhow::Result<Vec<String>> {
+        let mut child = self.0.spawn()?;
+        let stdout = child.stdout.take().context("its output is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let mut printed = Vec::new();
+        while let Some(line) = lines.next_line().await? {
+            printed.push(line);
+            if kill_after.is_some_and(|after| printed.len() >= after) {
+                child.kill().await?;
+                return Ok(printed);
+            }
+        }
+        let status = child.wait().await?;
+        anyhow::ensure!(
+            kill_after.is_none(),
+            "it ended before it was killed: {printed:?}"
+        );
+        anyhow::ensure!(status.success(), "{status}: {printed:?}");
+        Ok(printed)
+    }
+}
+
+fn took(step: &str, begun: Instant) {
+    println!("{step:<28} {:>8.2} s", begun.elapsed().as_secs_f64());
 }
 
 /// Prints the median and the 99th percentile; the median again.

@@ -43,7 +43,7 @@ pub struct Program {
     pub tokens: Tokens,
     pub registry: Arc<Registry>,
     pub operator_token: Secret,
-    pub database: Database,
+    database: Database,
 }
 
 /// Where the database is, and the cluster that we have to stop, if it is ours.
