@@ -80,8 +80,8 @@ fn texts(node: &TestNode, tenant: &TestTenant, round: usize) -> Vec<Outgoing> {
 /// Delivers them at a time; the answers' statuses.
 async fn deliver(node: &TestNode, texts: &[Outgoing]) -> Vec<u16> {
     let mut sending = JoinSet::new();
-    for text in texts.iter().cloned() {
-        let client = node.client.clone();
+    for text in texts {
+        let (text, client) = (text.clone(), node.client.clone());
         sending.spawn(async move { text.send(&client).await.expect("an answer").status });
     }
     sending.join_all().await
