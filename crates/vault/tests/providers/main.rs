@@ -1,5 +1,5 @@
 //! Key providers against the servers that they are made for: OpenBao or HashiCorp Vault
-//! (`TRANSIT_SERVER` names the program, which scripts/transit-server finds or builds) and moto, which
+//! (`TRANSIT_SERVER` names the program, which scripts/transit-server finds or installs) and moto, which
 //! simulates AWS KMS (`JUDGES_PYTHON` names a Python that has it). ./check sets both.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
