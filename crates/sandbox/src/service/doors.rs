@@ -56,10 +56,18 @@ fn get(
 
 fn door(proof: Proof, route: Route) -> Door {
     Door {
+        routes: vec![route],
+        ..closed(proof)
+    }
+}
+
+/// All that is behind it is in the provider's own module.
+fn closed(proof: Proof) -> Door {
+    Door {
         proof,
         demanded: &[],
         tells: &[],
-        routes: vec![route],
+        routes: Vec::new(),
     }
 }
 
@@ -73,14 +81,7 @@ pub(super) fn of(provider: Provider) -> Option<Door> {
         | Provider::Oidc => {
             return None;
         }
-        Provider::Vapi => door(
-            Proof::Bearer,
-            get(
-                "assistant",
-                &["limit"],
-                |account| json!([{ "id": account.says("assistant_id"), "orgId": account.says("org_id") }]),
-            ),
-        ),
+        Provider::Vapi => closed(Proof::Bearer),
         Provider::ElevenLabs => door(
             header("xi-api-key"),
             get(
@@ -124,14 +125,7 @@ pub(super) fn of(provider: Provider) -> Option<Door> {
                 ),
             )
         },
-        Provider::GoogleCalendar => door(
-            Proof::Granted,
-            get(
-                "calendars/primary/events",
-                &["maxResults", "pageToken", "syncToken"],
-                |_| json!({ "kind": "calendar#events", "items": [] }),
-            ),
-        ),
+        Provider::GoogleCalendar => closed(Proof::Granted),
         Provider::Genesys => door(
             Proof::Granted,
             get("api/v2/tokens/me", &[], |account| {
