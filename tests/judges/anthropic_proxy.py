@@ -45,13 +45,21 @@ def streams():
     check(whole.stop_reason == "end_turn", f"it ended by {whole.stop_reason}")
 
 
+def versions():
+    """the API's older version, asked for by header"""
+    older = {"anthropic-version": "2023-06-01"}
+    cool = {**ASKED, "extra_body": {"temperature": 0.2}, "extra_headers": older}
+    found = client().messages.create(**cool)
+    check(found.content[0].text == ANSWER, f"the answer is {found.content}")
+
+
 def errors():
     """`NotFoundError`, `BadRequestError`, `AuthenticationError`"""
     unknown = {**ASKED, "model": "nothing"}
     error = refused(anthropic.NotFoundError, lambda: client().messages.create(**unknown))
     check(error.body["error"]["type"] == "not_found_error", f"refused as {error.body}")
-    hot = {**ASKED, "extra_body": {"temperature": 7}}
-    refused(anthropic.BadRequestError, lambda: client().messages.create(**hot))
+    cool = {**ASKED, "extra_body": {"temperature": 0.2}}
+    refused(anthropic.BadRequestError, lambda: client().messages.create(**cool))
     fault("models", kind="unauthorized")
     refused(anthropic.AuthenticationError, lambda: client().models.list())
     refused(anthropic.AuthenticationError, lambda: client("not-a-key").models.list())
@@ -66,4 +74,4 @@ def patience():
 
 
 if __name__ == "__main__":
-    sys.exit(judge("anthropic", client, [models, messages, streams, errors, patience]))
+    sys.exit(judge("anthropic", client, [models, messages, streams, versions, errors, patience]))

@@ -15,8 +15,12 @@ from proxy_judge import KEY, PROXY, check, fault, judge, limited, refused, waite
 
 
 def client(KEY=KEY):
-    options = {"api_endpoint": PROXY}
-    return build("calendar", "v3", credentials=Credentials(KEY), client_options=options)
+    return build(
+        "calendar",
+        "v3",
+        credentials=Credentials(KEY),
+        client_options={"api_endpoint": PROXY},
+    )
 
 
 def event(summary):

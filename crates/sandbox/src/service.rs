@@ -82,8 +82,9 @@ pub(crate) fn answer(provider: Provider, simulation: &Simulation, call: &Call) -
         Ok(account) => account,
         Err(why) => return refusals::of(provider, why),
     };
-    for (name, value) in door.demanded {
-        if call.header(&HeaderName::from_static(name)) != Some(value) {
+    for (name, values) in door.demanded {
+        let given = call.header(&HeaderName::from_static(name));
+        if !given.is_some_and(|given| values.contains(&given)) {
             return refusals::of(provider, Why::Header(name));
         }
     }

@@ -1,5 +1,6 @@
 //! Anthropic's Messages API, whole and as a stream of server-sent events
-//! (docs.anthropic.com/en/api/messages, /messages-streaming, /errors).
+//! (platform.claude.com/docs/en/api/messages, /messages-streaming, /errors; /migration-2026-10-21 for
+//! what that version refuses, read 2026-11-21).
 
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use crate::{
     shape::{self, Field, Kind, Problem, Violation, optional, required},
 };
 
+/// The version of the API that takes no sampling parameters.
+pub(super) const LATEST: &str = "2026-10-21";
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const MODEL: &str = "claude-sandbox";
 /// What the model says, word by word.
@@ -69,6 +73,9 @@ fn message(desk: &Desk<'_>) -> Result<Answer, Answer> {
         .json()
         .ok_or_else(|| refused(400, "invalid_request_error", malformed))?;
     shape::check(&body, &Kind::Object(MESSAGES), "").map_err(|found| invalid(&found))?;
+    if desk.call.header(&VERSION) == Some(LATEST) {
+        removed(&body)?;
+    }
     if body["model"] != MODEL {
         let text = format!("model: {}", body["model"].as_str().unwrap_or_default());
         return Err(refused(404, "not_found_error", &text));
@@ -95,6 +102,30 @@ fn message(desk: &Desk<'_>) -> Result<Answer, Answer> {
     };
     let id = format!("req_{}", ids::alphanumeric(24));
     Ok(answer.with(REQUEST_ID, &id))
+}
+
+/// What the latest version takes no more.
+fn removed(body: &Value) -> Result<(), Answer> {
+    for name in ["temperature", "top_k", "top_p"] {
+        if !body[name].is_null() {
+            return Err(invalid(&Violation::new(name, Problem::Unknown)));
+        }
+    }
+    for message in body["messages"].as_array().into_iter().flatten() {
+        for block in message["content"].as_array().into_iter().flatten() {
+            let cites = block["citations"]
+                .as_array()
+                .is_some_and(|list| !list.is_empty());
+            let refused = match message["role"].as_str() {
+                Some("assistant") => block["type"] == "document",
+                _ => block["type"] == "text" && cites,
+            };
+            if refused {
+                return Err(invalid(&Violation::new("messages", Problem::Unknown)));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn events(message: &Value) -> Vec<String> {

@@ -4,7 +4,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::ServiceAccount;
+use super::{ServiceAccount, anthropic};
 use crate::provider::Provider;
 
 pub(super) enum Proof {
@@ -22,8 +22,8 @@ pub(super) enum Proof {
 
 pub(super) struct Door {
     pub proof: Proof,
-    /// Headers that every call must carry.
-    pub demanded: &'static [(&'static str, &'static str)],
+    /// Headers that every call must carry, and the values that are taken.
+    pub demanded: &'static [(&'static str, &'static [&'static str])],
     /// Headers that every answer carries.
     pub tells: &'static [(&'static str, &'static str)],
     pub routes: Vec<Route>,
@@ -115,7 +115,7 @@ pub(super) fn of(provider: Provider) -> Option<Door> {
             ),
         ),
         Provider::Postmark => Door {
-            demanded: &[("accept", "application/json")],
+            demanded: &[("accept", &["application/json"])],
             ..door(
                 header("x-postmark-server-token"),
                 get(
@@ -171,7 +171,7 @@ pub(super) fn of(provider: Provider) -> Option<Door> {
             },
         ),
         Provider::GitHub => Door {
-            demanded: &[("x-github-api-version", "2022-11-28")],
+            demanded: &[("x-github-api-version", &["2022-11-28"])],
             tells: &[
                 ("x-oauth-scopes", "repo, read:org"),
                 (
@@ -189,7 +189,7 @@ pub(super) fn of(provider: Provider) -> Option<Door> {
             )
         },
         Provider::Anthropic => Door {
-            demanded: &[("anthropic-version", "2023-06-01")],
+            demanded: &[("anthropic-version", &["2023-06-01", anthropic::LATEST])],
             ..door(
                 header("x-api-key"),
                 get(
