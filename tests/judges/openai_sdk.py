@@ -89,12 +89,14 @@ def fault(times=1, **fault):
 
 
 def models():
+    """models listed and read"""
     listed = [model.id for model in client().models.list()]
     check(MODEL in listed, f"{MODEL} is not among {listed}")
     check(client().models.retrieve(MODEL).id == MODEL, "the model's own page names another")
 
 
 def completion():
+    """chat completions"""
     answer = client().chat.completions.create(
         model=MODEL, messages=MESSAGES, temperature=0.2, max_completion_tokens=200, user="judge"
     )
@@ -111,6 +113,7 @@ def completion():
 
 
 def content_parts():
+    """content in parts, with an image"""
     parts = [
         {"type": "text", "text": QUESTION},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
@@ -121,6 +124,7 @@ def content_parts():
 
 
 def stream():
+    """chat completions streamed, with usage"""
     chunks = client().chat.completions.create(
         model=MODEL, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
     )
@@ -141,6 +145,7 @@ def stream():
 
 
 def tools():
+    """tool calls"""
     tool = {
         "type": "function",
         "function": {
@@ -168,6 +173,7 @@ def tools():
 
 
 def errors():
+    """`AuthenticationError`, `BadRequestError`, `NotFoundError`"""
     create = client().chat.completions.create
     expect_error(
         openai.AuthenticationError,

@@ -4,11 +4,13 @@
 //!
 //! Here: one call from end to end. In the modules: where the caller's key may stand (`key`), which
 //! address a path leads to (`path`), which headers go through (`headers`), sending and sending again
-//! (`attempt`), limits that providers have told (`limits`), what is counted and recorded (`meter`).
+//! (`attempt`), addresses in bodies (`bodies`), limits that providers have told (`limits`), what is
+//! counted and recorded (`meter`).
 //! docs/proxy.md tells it to those who call.
 
 mod api;
 mod attempt;
+mod bodies;
 mod headers;
 mod key;
 mod limits;
@@ -28,6 +30,7 @@ pub use api::routes;
 
 use crate::{Authorization, Connect, call::Called};
 use attempt::Attempts;
+use bodies::Rewriting;
 use headers::Addresses;
 use limits::Limits;
 use meter::{Bytes, Direction, Uses};
@@ -87,12 +90,16 @@ impl Connect {
         let whole = authorization.url(below);
         let target = path::target(&base, whole.expose(), parts.uri.query())?;
         let shown = parts.extensions.get::<key::Shown>();
-        let headers = headers::request(
+        let mut headers = headers::request(
             &parts.headers,
             &authorization,
             shown.map(|shown| shown.0.expose()),
             &access.correlation().to_string(),
         );
+        if api.links.is_some() {
+            // What is compressed can't be read.
+            headers.remove(header::ACCEPT_ENCODING);
+        }
         let mut attempts = Attempts {
             egress: self.egress(provider),
             method: parts.method,
@@ -141,7 +148,15 @@ impl Connect {
             own: &own,
         };
         let received = Bytes::new(access.counter(), provider, Direction::Received);
-        Ok(handed_back(answer, &authorization, &addresses, received))
+        let links = api.links.as_deref();
+        let links = links.map(|field| Rewriting::new(field, &base, &own));
+        Ok(handed_back(
+            answer,
+            &authorization,
+            &addresses,
+            links,
+            received,
+        ))
     }
 }
 
@@ -175,21 +190,29 @@ fn refuse_web_socket(headers: &HeaderMap) -> Result<()> {
     Ok(())
 }
 
-/// The provider's answer, its body as it comes.
+/// The provider's answer, its body as it comes but for the `links`.
 fn handed_back(
     answer: reqwest::Response,
     authorization: &Authorization,
     addresses: &Addresses<'_>,
+    links: Option<Rewriting>,
     mut received: Bytes,
 ) -> Response {
     let status = answer.status();
-    let headers = headers::answer(answer.headers(), authorization, addresses);
+    let mut headers = headers::answer(answer.headers(), authorization, addresses);
     let stream = answer
         .bytes_stream()
         .inspect_ok(move |chunk| received.add(chunk.len()))
         // The address may hold the secret.
         .map_err(reqwest::Error::without_url);
-    let mut response = Response::new(Body::from_stream(stream));
+    let body = match links.filter(|_| bodies::readable(&headers)) {
+        Some(links) => {
+            headers.remove(header::CONTENT_LENGTH);
+            Body::from_stream(links.of(stream))
+        }
+        None => Body::from_stream(stream),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

@@ -11,6 +11,10 @@ use serde::Serialize;
 
 use crate::id::CorrelationId;
 
+/// What a caller without proof is asked for. RFC 6750, section 3: the scheme is followed by at least
+/// one parameter, without which some clients (httplib2) can't read it.
+const CHALLENGE: &str = "Bearer realm=\"freehold\"";
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
@@ -357,7 +361,10 @@ impl IntoResponse for Error {
         );
         match self {
             Self::Unauthenticated => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static(CHALLENGE),
+                );
             }
             Self::RateLimited { retry_after } => {
                 headers.insert(header::RETRY_AFTER, retry_after.into());

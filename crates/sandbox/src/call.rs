@@ -142,14 +142,20 @@ impl Answer {
 
     /// Server-sent events, one chunk for each.
     pub fn events(events: impl IntoIterator<Item = String>) -> Self {
+        let chunks = events.into_iter().map(Bytes::from);
+        Self::streamed("text/event-stream; charset=utf-8", chunks)
+            .with(header::CACHE_CONTROL, "no-cache")
+    }
+
+    /// A body whose length is not told.
+    pub fn streamed(media_type: &str, chunks: impl IntoIterator<Item = Bytes>) -> Self {
         Self {
             status: StatusCode::OK,
             headers: Box::default(),
-            chunks: events.into_iter().map(Bytes::from).collect(),
+            chunks: chunks.into_iter().collect(),
             streamed: true,
         }
-        .with(header::CONTENT_TYPE, "text/event-stream; charset=utf-8")
-        .with(header::CACHE_CONTROL, "no-cache")
+        .with(header::CONTENT_TYPE, media_type)
     }
 
     /// Adds a header; a value that no header can carry is left out.

@@ -8,7 +8,8 @@
 //! that it does not document, the sandbox refuses it: a misspelt name should fail here first.
 //!
 //! Of the catalogue's other providers the door is simulated: authentication as they document it, and
-//! the calls by which credentials are tested (`service`).
+//! the calls by which credentials are tested; of those with a library that the proxy is judged by,
+//! some of the calls that people make as well (`service`).
 //!
 //! Paths: `/whatsapp/v23.0/…`, `/twilio/…`, `/telegram/…`, `/openai/v1/…`, `/slack/…` and so on by the
 //! catalogue's names, `/oidc/…`, and `/_sandbox/…` to inject faults and read the record from another process.

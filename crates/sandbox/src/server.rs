@@ -33,6 +33,7 @@ use crate::{
     provider::Provider,
     record::{self, Received, Record},
     senders::{Outgoing, Retries},
+    service::Objects,
     smtp::SmtpSink,
 };
 
@@ -62,6 +63,7 @@ pub(crate) struct Simulation {
     pub record: Record,
     pub media: MediaStore,
     pub oidc: OidcIssuer,
+    pub objects: Objects,
     pub mail: SmtpSink,
     pub client: reqwest::Client,
     address: SocketAddr,
@@ -82,6 +84,7 @@ impl Sandbox {
             record: Record::default(),
             media: MediaStore::default(),
             oidc: OidcIssuer::default(),
+            objects: Objects::default(),
             mail: SmtpSink::start((address.ip(), 0).into()).await?,
             // A webhook goes straight to its receiver, whatever proxy the environment names.
             client: reqwest::Client::builder()

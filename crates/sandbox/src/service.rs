@@ -1,10 +1,20 @@
-//! Providers of which only the door is simulated: who comes in, by which proof, and the calls that
+//! Providers that are simulated from the door on: who comes in, by which proof, and the calls that
 //! tell an account about itself. One table says it for all of them (`doors`); the refusals that
-//! each documents are in `refusals`, short-lived tokens in `grants`.
+//! each documents are in `refusals`, short-lived tokens in `grants`. Some can do more, each in a
+//! module of its own, of which `desk` is the common ground.
 
+mod anthropic;
+mod desk;
 mod doors;
+mod elevenlabs;
+mod github;
+mod google_calendar;
 mod grants;
+mod mail;
 mod refusals;
+mod slack;
+mod stripe;
+mod vapi;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +27,11 @@ use crate::{
     provider::Provider,
     server::Simulation,
 };
+use desk::Desk;
 use doors::{Door, Proof, Route};
 use refusals::Why;
+
+pub(crate) use desk::Objects;
 
 /// An account at one of these providers.
 #[derive(Clone, Debug)]
@@ -69,29 +82,50 @@ pub(crate) fn answer(provider: Provider, simulation: &Simulation, call: &Call) -
         Ok(account) => account,
         Err(why) => return refusals::of(provider, why),
     };
-    for (name, value) in door.demanded {
-        if call.header(&HeaderName::from_static(name)) != Some(value) {
+    for (name, values) in door.demanded {
+        let given = call.header(&HeaderName::from_static(name));
+        if !given.is_some_and(|given| values.contains(&given)) {
             return refusals::of(provider, Why::Header(name));
         }
     }
-    let Some(route) = door.routes.iter().find(|route| route.is(&account, call)) else {
+    let desk = Desk {
+        account: &account,
+        call,
+        objects: &simulation.objects,
+    };
+    let answer = own(&desk).unwrap_or_else(|| about_itself(&door, &desk));
+    door.tells.iter().fold(answer, |answer, (name, value)| {
+        answer.with(HeaderName::from_static(name), value)
+    })
+}
+
+/// What the provider's own module answers, if it knows the call.
+fn own(desk: &Desk<'_>) -> Option<Answer> {
+    match desk.account.provider {
+        Provider::Slack => slack::answer(desk),
+        Provider::GitHub => github::answer(desk),
+        Provider::Stripe => stripe::answer(desk),
+        Provider::GoogleCalendar => google_calendar::answer(desk),
+        Provider::Vapi => vapi::answer(desk),
+        Provider::ElevenLabs => elevenlabs::answer(desk),
+        Provider::Anthropic => anthropic::answer(desk),
+        Provider::Resend | Provider::SendGrid => mail::answer(desk),
+        _ => None,
+    }
+}
+
+fn about_itself(door: &Door, desk: &Desk<'_>) -> Answer {
+    let (account, call, provider) = (desk.account, desk.call, desk.account.provider);
+    let Some(route) = door.routes.iter().find(|route| route.is(account, call)) else {
         return refusals::of(provider, Why::NotFound);
     };
-    let unknown = call
-        .query
-        .iter()
-        .find(|(name, _)| !route.parameters.contains(&name.as_str()));
-    if let Some((name, _)) = unknown {
-        return refusals::of(provider, Why::Parameter(name.clone()));
+    if let Err(refusal) = desk.parameters(route.parameters) {
+        return refusal;
     }
     if route.method == Method::POST && route.json && call.json().is_none() {
         return refusals::of(provider, Why::Body);
     }
-    let mut answer = Answer::json(200, &(route.answer)(&account));
-    for (name, value) in door.tells {
-        answer = answer.with(HeaderName::from_static(name), value);
-    }
-    answer
+    Answer::json(200, &(route.answer)(account))
 }
 
 /// The account whose proof the call carries, in the form that the provider documents and no other.

@@ -198,7 +198,10 @@ async fn refusals_are_problem_documents() {
     let get = Method::GET;
 
     let headers = problem(to(get.clone(), "/v1/conversations"), 401, "unauthenticated").await;
-    assert_eq!(headers[header::WWW_AUTHENTICATE], "Bearer");
+    assert_eq!(
+        headers[header::WWW_AUTHENTICATE],
+        "Bearer realm=\"freehold\""
+    );
     problem(with(get.clone(), "/v1/agents"), 403, "forbidden").await;
     problem(to(get.clone(), "/nowhere"), 404, "not_found").await;
     problem(

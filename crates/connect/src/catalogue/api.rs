@@ -29,6 +29,10 @@ pub struct Api {
     pub headers: BTreeMap<String, FieldTemplate>,
     #[serde(default)]
     pub retry: Retry,
+    /// How the names of the fields end that hold addresses of this API in its JSON answers, where
+    /// the provider's libraries follow them. The proxy tells those addresses as its own.
+    #[serde(default)]
+    pub links: Option<String>,
 }
 
 /// One way of proving a caller; the names are those of credential fields. What cannot be said as

@@ -39,7 +39,14 @@ pub(super) fn of(provider: Provider, why: Why) -> Answer {
         }
         (provider, _) if unproven => {
             let (status, body) = unproven_body(provider, matches!(why, Why::Missing));
-            Answer::json(status, &body).with(header::WWW_AUTHENTICATE, "Bearer")
+            // As Google writes it; the others are read by status and body.
+            let challenge = match provider {
+                Provider::GoogleCalendar => {
+                    "Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\""
+                }
+                _ => "Bearer realm=\"api\"",
+            };
+            Answer::json(status, &body).with(header::WWW_AUTHENTICATE, challenge)
         }
         (provider, why) => {
             let (status, message) = match why {

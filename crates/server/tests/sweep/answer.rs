@@ -106,7 +106,7 @@ impl Answer {
         if self.status >= 500 {
             faults.push(format!("it is a fault of the server's: {}", self.text));
         }
-        if self.status == 401 && self.challenge != "Bearer" {
+        if self.status == 401 && self.challenge != "Bearer realm=\"freehold\"" {
             faults.push("it does not say what to authenticate with".into());
         }
         faults
