@@ -20,7 +20,7 @@ use quick_cache::sync::Cache;
 use time::OffsetDateTime;
 use vault::WrappedKey;
 
-use crate::Connect;
+use crate::{Connect, credentials::Environment};
 
 /// Bounds the age of what an announcement failed to refresh.
 const LIFE: Duration = Duration::from_secs(300);
@@ -32,7 +32,7 @@ const ENTRIES: usize = 4_000;
 pub(crate) struct Account {
     /// Whether inbound webhooks are taken; absent means never set up.
     pub endpoint_enabled: Option<bool>,
-    /// The oldest first, which is the default one.
+    /// The oldest first.
     pub credentials: Vec<SealedCredential>,
     /// (kind, value) of every id that this tenant has at the provider.
     pub identifiers: Vec<(String, String)>,
@@ -43,6 +43,9 @@ pub(crate) struct Account {
 #[derive(Debug)]
 pub(crate) struct SealedCredential {
     pub id: CredentialId,
+    pub environment: Environment,
+    /// Whether it is the one of its environment that is taken where nobody names another.
+    pub is_default: bool,
     pub fields: BTreeMap<String, String>,
     pub secrets: Vec<SealedSecret>,
 }
@@ -125,11 +128,13 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
     let mut tx = access.read().await?;
     let rows = sqlx::query!(
         r#"SELECT (SELECT enabled FROM cell.webhook_endpoint WHERE provider = $1) AS enabled,
-                  c.id AS "id?", c.fields AS "fields?",
+                  c.id AS "id?", c.fields AS "fields?", c.is_default AS "is_default?",
+                  c.environment AS "environment?: Environment",
                   s.field AS "field?", s.slot AS "slot?", s.sealed AS "sealed?", s.valid_until AS "valid_until?"
            FROM (SELECT) AS always
            LEFT JOIN cell.credential c ON c.provider = $1
-           LEFT JOIN cell.credential_secret s ON s.credential_id = c.id
+           LEFT JOIN cell.credential_secret s
+               ON s.credential_id = c.id AND s.slot IN ('current', 'previous')
            ORDER BY c.id"#,
         provider
     )
@@ -153,7 +158,9 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
         wrapped: BTreeMap::new(),
     };
     for row in rows {
-        let (Some(id), Some(fields)) = (row.id, row.fields) else {
+        let (Some(id), Some(fields), Some(environment), Some(is_default)) =
+            (row.id, row.fields, row.environment, row.is_default)
+        else {
             continue;
         };
         let id = CredentialId::from(id);
@@ -161,6 +168,8 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
             let fields = serde_json::from_value(fields).map_err(Error::internal)?;
             account.credentials.push(SealedCredential {
                 id,
+                environment,
+                is_default,
                 fields,
                 secrets: Vec::new(),
             });

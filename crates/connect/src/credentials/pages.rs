@@ -29,8 +29,8 @@ use ui::{
 
 use super::{
     CredentialView,
+    Filter, read,
     state::{self, Outcome, ProviderState},
-    store,
 };
 use crate::{
     Connect,
@@ -78,7 +78,7 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Page> {
     let limit = query.limit()?;
-    let rows = store::list(&access, None, query.after()?, limit + 1).await?;
+    let rows = read::list(&access, &Filter::default(), query.after()?, limit + 1).await?;
     let found = Rows::cut(rows, limit, |credential| credential.id)?;
     let states = state::of_providers(&access).await?;
     let view = ListPage {

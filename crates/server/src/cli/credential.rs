@@ -92,6 +92,7 @@ pub async fn run(program: &Program, args: CredentialArgs) -> anyhow::Result<()> 
                         provider: provider.clone(),
                         name,
                         values,
+                        ..NewCredential::default()
                     };
                     program.connect.create_credential(&access, new).await?
                 }
@@ -176,7 +177,7 @@ async fn list(program: &Program, tenant: &str) -> anyhow::Result<Vec<CredentialV
         enter::<CredentialsRead>(&program.db, tenant, "command line: credential list").await?;
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = connect::credentials::list(&access, None, after, 200).await?;
+        let page = connect::credentials::list(&access, &Default::default(), after, 200).await?;
         let Some(last) = page.last() else {
             return Ok(all);
         };

@@ -16,7 +16,7 @@ use super::{LIST, field, field_name, known, provider_name, values};
 use crate::{
     Connect,
     catalogue::Provider,
-    credentials::{CredentialView, Rotation},
+    credentials::{CredentialView, Rotation, read},
 };
 
 /// How long replaced secrets go on verifying webhooks: seconds, and words.
@@ -33,7 +33,7 @@ pub async fn show(
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<Page> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let provider = known(&connect, &credential.provider)?;
     let body = form(
         access.tenant(),
@@ -90,7 +90,7 @@ pub async fn replace(
     Path((_, id)): Path<(String, CredentialId)>,
     Form(entered): Form<Fields>,
 ) -> Result<std::result::Result<SeeOther, Page>> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let provider = known(&connect, &credential.provider)?;
     let mut values = values(provider, &entered);
     values.retain(|name, value| {
@@ -128,7 +128,7 @@ pub async fn ask_delete(
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<Page> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let name = provider_name(connect.catalogue(), &credential.provider);
     let here = access.tenant().href(&format!("{LIST}/{id}"));
     let confirm = Confirm::new(

@@ -23,7 +23,7 @@ use crate::{
     credentials::{
         CredentialView, SecretView,
         state::{self, Outcome, ProviderState},
-        store,
+        read,
     },
 };
 
@@ -32,7 +32,7 @@ pub async fn show(
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<Page> {
-    let credential = store::get(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let states = state::of_providers(&access).await?;
     let detail = Detail {
         tenant: access.tenant(),
@@ -271,7 +271,7 @@ pub async fn set_webhooks(
     Path((_, id)): Path<(String, CredentialId)>,
     Form(switch): Form<Switch>,
 ) -> Result<SeeOther> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     connect
         .set_endpoint(&access, &credential.provider, switch.enabled)
         .await?;

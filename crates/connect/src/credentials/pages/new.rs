@@ -85,6 +85,7 @@ pub async fn create(
         provider: provider.id.clone(),
         name: entered.get("name").trim().to_owned(),
         values: values(provider, &entered),
+        ..NewCredential::default()
     };
     match connect.create_credential(&access, new).await {
         Ok(made) => {
