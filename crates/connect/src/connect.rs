@@ -10,8 +10,7 @@ use vault::{DataKeys, KeyProviders};
 use url::Url;
 
 use crate::{
-    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens,
-    uses::Uses,
+    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens, uses::Uses,
 };
 
 /// How often expired data keys are wiped from memory.

@@ -10,11 +10,11 @@ mod api;
 mod change;
 mod defaults;
 pub(crate) mod expiry;
+mod identifiers;
 pub mod import;
 mod model;
 pub mod pages;
 mod read;
-mod identifiers;
 pub mod state;
 mod store;
 #[cfg(test)]

@@ -64,7 +64,10 @@ const FURTHEST: u16 = 3_650;
 
 impl Filter {
     fn read(self) -> Result<model::Filter> {
-        if self.expiring_within_days.is_some_and(|days| days > FURTHEST) {
+        if self
+            .expiring_within_days
+            .is_some_and(|days| days > FURTHEST)
+        {
             let message = format!("must be at most {FURTHEST}");
             return Err(Error::field("expiring_within_days", message));
         }
@@ -149,7 +152,10 @@ async fn change(
     Path(id): Path<CredentialId>,
     Json(change): Json<Change>,
 ) -> Result<Json<CredentialView>> {
-    connect.change_credential(&access, id, change).await.map(Json)
+    connect
+        .change_credential(&access, id, change)
+        .await
+        .map(Json)
 }
 
 /// Disconnects an account: its secrets are gone when this answers.
@@ -186,4 +192,3 @@ async fn verify(
 ) -> Result<Json<Verification>> {
     connect.verify(&access, id).await.map(Json)
 }
-

@@ -10,11 +10,10 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{
-    defaults,
-    expiry,
+    defaults, expiry,
+    identifiers::release,
     model::{Change, CredentialView, DEFAULT_GRACE, Environment, Rotation, VersionReason, sort},
     read,
-    identifiers::release,
     store::{check_member, check_name},
     values::{self, Next, Prepared},
 };

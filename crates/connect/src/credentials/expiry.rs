@@ -2,10 +2,7 @@
 //! no day ahead.
 
 use kernel::{
-    Access, Result, Tx,
-    events::CredentialExpiring,
-    jobs::Registry,
-    permission::CredentialsRead,
+    Access, Result, Tx, events::CredentialExpiring, jobs::Registry, permission::CredentialsRead,
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
@@ -63,7 +60,9 @@ pub(super) async fn announce(access: &Access<CredentialsRead>) -> Result<()> {
         let Some(days) = stage(row.ends_at - now) else {
             continue;
         };
-        let is_told = row.told_expiry.is_some_and(|told| (told - row.ends_at).abs() < SAME)
+        let is_told = row
+            .told_expiry
+            .is_some_and(|told| (told - row.ends_at).abs() < SAME)
             && row.told_days.is_some_and(|told| told <= days);
         if is_told {
             continue;

@@ -6,23 +6,23 @@
 //! the last four characters, of lines that are not understood not even those.
 //!
 //! Here: the shapes, and carrying a plan out. Reading is in `env`, `table` and `json`, the plan in
-//! `plan`.
+//! `plan`; `kept` carries an import of the console from its preview to its run.
 
 mod env;
 mod json;
+mod kept;
 mod plan;
 mod table;
 
 use kernel::{
-    Access, Error, Result,
-    id::CredentialId,
-    permission::CredentialsWrite,
-    secret::Secret,
+    Access, Error, Result, id::CredentialId, permission::CredentialsWrite, secret::Secret,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::model::{DEFAULT_GRACE, Environment, NewCredential, Rotation, VersionReason, default_name};
+use super::model::{
+    DEFAULT_GRACE, Environment, NewCredential, Rotation, VersionReason, default_name,
+};
 use crate::Connect;
 use plan::{Planned, Step};
 
@@ -72,9 +72,7 @@ impl Format {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.as_str() == text)
+        Self::ALL.into_iter().find(|format| format.as_str() == text)
     }
 
     /// What a file is by its name.
@@ -200,11 +198,19 @@ impl Entry {
         }
     }
 
-    fn ignored(place: impl Into<String>, source: Option<String>, reason: impl Into<String>) -> Self {
+    fn ignored(
+        place: impl Into<String>,
+        source: Option<String>,
+        reason: impl Into<String>,
+    ) -> Self {
         Self::other(place, source, EntryOutcome::Ignored, reason)
     }
 
-    fn invalid(place: impl Into<String>, source: Option<String>, reason: impl Into<String>) -> Self {
+    fn invalid(
+        place: impl Into<String>,
+        source: Option<String>,
+        reason: impl Into<String>,
+    ) -> Self {
         Self::other(place, source, EntryOutcome::Invalid, reason)
     }
 }

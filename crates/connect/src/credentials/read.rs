@@ -19,7 +19,7 @@ pub(super) struct Position {
 
 /// The order of a list, and the row that it goes on after.
 #[derive(Debug)]
-enum From {
+enum Order {
     Oldest(Option<CredentialId>),
     ByProvider(Option<Position>),
 }
@@ -31,7 +31,7 @@ pub(super) async fn get<P: Permission>(
 ) -> Result<CredentialView> {
     let mut tx = access.read().await?;
     let filter = Filter::default();
-    let mut views = select(&mut tx, Some(id), &filter, From::Oldest(None), 1).await?;
+    let mut views = select(&mut tx, Some(id), &filter, Order::Oldest(None), 1).await?;
     tx.commit().await?;
     views.pop().ok_or(Error::NotFound("credential"))
 }
@@ -44,7 +44,7 @@ pub async fn list<P: Permission>(
     limit: i64,
 ) -> Result<Vec<CredentialView>> {
     let mut tx = access.read().await?;
-    let views = select(&mut tx, None, filter, From::Oldest(after), limit).await?;
+    let views = select(&mut tx, None, filter, Order::Oldest(after), limit).await?;
     tx.commit().await?;
     Ok(views)
 }
@@ -57,7 +57,7 @@ pub(super) async fn list_by_provider(
     limit: i64,
 ) -> Result<Vec<CredentialView>> {
     let mut tx = access.read().await?;
-    let views = select(&mut tx, None, filter, From::ByProvider(after), limit).await?;
+    let views = select(&mut tx, None, filter, Order::ByProvider(after), limit).await?;
     tx.commit().await?;
     Ok(views)
 }
@@ -66,13 +66,13 @@ async fn select(
     tx: &mut Tx,
     id: Option<CredentialId>,
     filter: &Filter,
-    from: From,
+    order: Order,
     limit: i64,
 ) -> Result<Vec<CredentialView>> {
-    let (by_provider, after_provider, after) = match from {
-        From::Oldest(after) => (false, None, after),
-        From::ByProvider(None) => (true, None, None),
-        From::ByProvider(Some(position)) => (true, Some(position.provider), Some(position.id)),
+    let (by_provider, after_provider, after) = match order {
+        Order::Oldest(after) => (false, None, after),
+        Order::ByProvider(None) => (true, None, None),
+        Order::ByProvider(Some(position)) => (true, Some(position.provider), Some(position.id)),
     };
     let rows = sqlx::query!(
         r#"SELECT c.id, c.provider, c.name, c.environment AS "environment: Environment",

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::{
     defaults::{self, NewRow},
+    identifiers::{bequeath, claim, identifiers, put_identifiers, release},
     model::{CredentialView, NewCredential, VersionReason, sort},
     read,
-    identifiers::{bequeath, claim, identifiers, put_identifiers, release},
     values::{put_secret, record_version},
 };
 use crate::{Connect, catalogue::Provider, seal::hold, verify};

@@ -65,8 +65,9 @@ impl World {
     }
 
     pub async fn create(&self, new: NewCredential) -> CredentialView {
-        let made = self.connect.create_credential(&self.write().await, new);
-        made.await.expect("it is stored")
+        let access = self.write().await;
+        let made = self.connect.create_credential(&access, new).await;
+        made.expect("it is stored")
     }
 
     pub async fn all(&self) -> Vec<CredentialView> {
@@ -90,8 +91,9 @@ impl World {
 
     /// What the credential's secret is, opened.
     pub async fn secret(&self, provider: &str, id: CredentialId, field: &str) -> String {
-        let opened = self.connect.resolve_id(&self.usage().await, provider, id);
-        let opened = opened.await.expect("it opens");
+        let access = self.usage().await;
+        let opened = self.connect.resolve_id(&access, provider, id).await;
+        let opened = opened.expect("it opens");
         opened.secret(field).expect("it has it").expose().to_owned()
     }
 
@@ -100,9 +102,8 @@ impl World {
             values: values(pairs),
             grace_seconds: 3_600,
         };
-        let rotated = self
-            .connect
-            .rotate_credential(&self.write().await, id, rotation);
+        let access = self.write().await;
+        let rotated = self.connect.rotate_credential(&access, id, rotation);
         rotated.await.expect("it is rotated")
     }
 
@@ -128,7 +129,10 @@ pub(super) fn openai(name: &str, environment: Environment) -> NewCredential {
         provider: "openai".to_owned(),
         name: name.to_owned(),
         environment,
-        values: values(&[("api_key", &format!("sk-{}-0000000000", name.replace(' ', "-")))]),
+        values: values(&[(
+            "api_key",
+            &format!("sk-{}-0000000000", name.replace(' ', "-")),
+        )]),
         ..NewCredential::default()
     }
 }

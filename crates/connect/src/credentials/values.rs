@@ -4,10 +4,7 @@
 use std::collections::BTreeMap;
 
 use kernel::{
-    Access, Error, Result, Tx,
-    error::ConflictCode,
-    id::CredentialId,
-    permission::CredentialsWrite,
+    Access, Error, Result, Tx, error::ConflictCode, id::CredentialId, permission::CredentialsWrite,
     secret::Secret,
 };
 use serde_json::json;
@@ -15,8 +12,8 @@ use time::{Duration, OffsetDateTime};
 use vault::DataKey;
 
 use super::{
-    model::{CredentialView, VersionReason},
     identifiers::{bequeath, claim, identifiers, put_identifiers},
+    model::{CredentialView, VersionReason},
 };
 use crate::{
     Connect,
@@ -115,7 +112,9 @@ pub(super) async fn write(
     if updated.rows_affected() == 0 {
         return Err(Error::Conflict {
             code: ConflictCode::ChangedMeanwhile,
-            detail: "the credential was changed by somebody else meanwhile; look at it and try again".to_owned(),
+            detail:
+                "the credential was changed by somebody else meanwhile; look at it and try again"
+                    .to_owned(),
         });
     }
     archive(tx, id, next.before.version).await?;
@@ -126,14 +125,7 @@ pub(super) async fn write(
     for (field, value) in &next.secrets {
         put_secret(tx, &prepared.key, id, field, value).await?;
     }
-    record_version(
-        tx,
-        id,
-        &next.changed(),
-        next.reason,
-        next.restored_from,
-    )
-    .await?;
+    record_version(tx, id, &next.changed(), next.reason, next.restored_from).await?;
     prune(tx, id).await?;
     put_identifiers(tx, next.provider, id, &prepared.claimed).await?;
     let lost = identifiers(next.provider, &next.before.fields);

@@ -7,22 +7,22 @@ use kernel::{
     Access, Error, Result,
     error::ConflictCode,
     id::CredentialId,
-    permission::{CredentialsRead, CredentialsWrite},
+    permission::{CredentialsWrite, Permission},
     secret::{Secret, constant_time_eq},
 };
 use serde_json::json;
 
 use super::{
+    identifiers::release,
     model::{CredentialView, VersionReason, VersionSecret, VersionView},
     read,
-    identifiers::release,
     values::{self, KEPT_VERSIONS, Next, slot},
 };
 use crate::Connect;
 
 /// A credential's versions that are kept, newest first; ten at most.
-pub(super) async fn versions(
-    access: &Access<CredentialsRead>,
+pub(super) async fn versions<P: Permission>(
+    access: &Access<P>,
     id: CredentialId,
 ) -> Result<Vec<VersionView>> {
     let mut tx = access.read().await?;

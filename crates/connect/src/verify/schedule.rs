@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn the_daily_tests_spread_over_the_day() {
-        let times: BTreeSet<String> = (0..2_000).map(|_| daily(CredentialId::new().uuid())).collect();
+        let times: BTreeSet<String> = (0..2_000)
+            .map(|_| daily(CredentialId::new().uuid()))
+            .collect();
         assert!(times.len() > 900, "{}", times.len());
         for time in &times {
             let (minute, hour) = time

@@ -225,7 +225,16 @@ pub async fn connect_as(
 /// The tenant's only credential at a provider.
 pub async fn credential(program: &Program, slug: &str, provider: Provider) -> CredentialId {
     let access = enter::<CredentialsRead>(program, slug).await;
-    let found = connect::credentials::list(&access, &Filter { provider: Some(provider.to_string()), ..Filter::default() }, None, 1).await;
+    let found = connect::credentials::list(
+        &access,
+        &Filter {
+            provider: Some(provider.to_string()),
+            ..Filter::default()
+        },
+        None,
+        1,
+    )
+    .await;
     let found = found.expect("credentials are listed");
     found.first().expect("the account is connected").id
 }

@@ -67,11 +67,15 @@ fn names(catalogue: &Catalogue) -> BTreeMap<&str, Vec<(&str, &str)>> {
     names
 }
 
-/// What a line says, or what is wrong with it in words that quote nothing of it.
+/// What was read, or what is wrong with it in words that quote nothing of it.
+type Read<T> = Result<T, &'static str>;
+
+/// A line, or several that make one value.
 struct Line {
     /// From 1.
     number: usize,
-    content: Result<(String, Result<Secret, &'static str>), &'static str>,
+    /// The name and the value.
+    content: Read<(String, Read<Secret>)>,
 }
 
 const NO_PAIR: &str = "is not of the form NAME=value";
@@ -102,7 +106,11 @@ fn lines(text: &str) -> Vec<Line> {
             continue;
         };
         let value = line[begin..].trim_start();
-        let content = match value.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')) {
+        let content = match value
+            .chars()
+            .next()
+            .filter(|c| matches!(c, '"' | '\'' | '`'))
+        {
             None => {
                 rest = after;
                 plain(value)
@@ -157,7 +165,7 @@ fn name(line: &str) -> Option<(&str, usize)> {
 }
 
 /// A value without quotes: up to the end of the line, or to a comment that blank space precedes.
-fn plain(text: &str) -> Result<Secret, &'static str> {
+fn plain(text: &str) -> Read<Secret> {
     let comment = text
         .char_indices()
         .zip(text.chars().skip(1))
@@ -172,7 +180,7 @@ fn plain(text: &str) -> Result<Secret, &'static str> {
 }
 
 /// The value in front of the closing quote, and how many bytes that is with the quote.
-fn quoted(text: &str, quote: char) -> Option<(Result<Secret, &'static str>, usize)> {
+fn quoted(text: &str, quote: char) -> Option<(Read<Secret>, usize)> {
     let mut value = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -201,7 +209,7 @@ fn quoted(text: &str, quote: char) -> Option<(Result<Secret, &'static str>, usiz
     None
 }
 
-fn whole(value: &str) -> Result<Secret, &'static str> {
+fn whole(value: &str) -> Read<Secret> {
     match value.contains("${") || value.contains("$(") {
         true => Err(REFERENCE),
         false => Ok(Secret::new(value)),
@@ -212,19 +220,19 @@ fn whole(value: &str) -> Result<Secret, &'static str> {
 mod tests {
     use super::*;
 
-    fn read_lines(text: &str) -> Vec<(usize, Result<(String, Result<String, &'static str>), &'static str>)> {
+    fn read_lines(text: &str) -> Vec<(usize, Read<(String, Read<String>)>)> {
         lines(text)
             .into_iter()
             .map(|line| {
-                let content = line.content.map(|(name, value)| {
-                    (name, value.map(|value| value.expose().to_owned()))
-                });
+                let content = line
+                    .content
+                    .map(|(name, value)| (name, value.map(|value| value.expose().to_owned())));
                 (line.number, content)
             })
             .collect()
     }
 
-    fn one(text: &str) -> Result<String, &'static str> {
+    fn one(text: &str) -> Read<String> {
         let [(_, content)] = read_lines(text).try_into().expect("one line");
         content.expect("a pair").1
     }

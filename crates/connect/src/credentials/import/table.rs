@@ -5,10 +5,7 @@ use csv::{ReaderBuilder, Trim};
 use kernel::{Error, Result, secret::Secret};
 
 use super::{Entry, Found, Import, Item, shown};
-use crate::{
-    catalogue::Catalogue,
-    credentials::model::Environment,
-};
+use crate::{catalogue::Catalogue, credentials::model::Environment};
 
 const PROVIDER: &str = "provider";
 const NAME: &str = "name";
@@ -71,7 +68,10 @@ fn header_of(
         if columns[..index].contains(column) {
             return Err(Error::field(
                 "text",
-                format!("has two columns of one name; the second is number {}", index + 1),
+                format!(
+                    "has two columns of one name; the second is number {}",
+                    index + 1
+                ),
             ));
         }
         let is_field = || {

@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// How long replaced secrets go on verifying webhooks: seconds, and words.
-const GRACES: [(u32, &str); 4] = [
+pub(super) const GRACES: [(u32, &str); 4] = [
     (0, "Not at all: they are known to others"),
     (3_600, "For an hour"),
     (86_400, "For a day"),
     (604_800, "For a week"),
 ];
-const USUAL_GRACE: u32 = 86_400;
+pub(super) const USUAL_GRACE: u32 = 86_400;
 
 pub async fn show(
     access: Access<CredentialsWrite>,
@@ -96,11 +96,9 @@ pub async fn replace(
     values.retain(|name, value| {
         credential.fields.get(name).map(String::as_str) != Some(value.expose())
     });
-    let grace = entered.get("grace").parse().ok();
-    let known_grace = |seconds: &u32| GRACES.iter().any(|(known, _)| known == seconds);
     let rotation = Rotation {
         values,
-        grace_seconds: grace.filter(known_grace).unwrap_or(USUAL_GRACE),
+        grace_seconds: grace(&entered),
     };
     match connect.rotate_credential(&access, id, rotation).await {
         Ok(_) => {
@@ -123,6 +121,13 @@ pub async fn replace(
     }
 }
 
+/// The grace that was chosen; the usual one where none of them was.
+pub(super) fn grace(entered: &Fields) -> u32 {
+    let grace = entered.get("grace").parse().ok();
+    let known = |seconds: &u32| GRACES.iter().any(|(known, _)| known == seconds);
+    grace.filter(known).unwrap_or(USUAL_GRACE)
+}
+
 pub async fn ask_delete(
     access: Access<CredentialsWrite>,
     State(connect): State<Connect>,
@@ -134,7 +139,10 @@ pub async fn ask_delete(
     let confirm = Confirm::new(
         format!("Disconnect {name} – {}?", credential.name),
         html! {
-            p { "Its secrets are deleted at once. Messages by it can neither be sent nor received." }
+            p { "Its secrets and earlier versions are deleted at once. Messages by it can neither be sent nor received." }
+            @if credential.is_default {
+                p { "It is the default one: the oldest that is left of its environment takes its place." }
+            }
             p { "Conversations stay. To connect it again, its values have to be entered again." }
         },
         format!("{here}/delete"),

@@ -102,7 +102,10 @@ async fn variables_map_to_fields_as_the_dry_run_says() {
     let again = run(&world, &env(ENV), false).await;
     assert_eq!(
         taken(&again)[..2],
-        [("openai", Outcome::Unchanged), ("twilio", Outcome::Unchanged)]
+        [
+            ("openai", Outcome::Unchanged),
+            ("twilio", Outcome::Unchanged)
+        ]
     );
     assert_eq!(again.entries[0].outcome, EntryOutcome::Unchanged);
     let versions: Vec<i64> = world.all().await.iter().map(|one| one.version).collect();
@@ -123,9 +126,18 @@ async fn variables_map_to_fields_as_the_dry_run_says() {
 async fn the_environment_of_this_program_is_not_read() {
     let world = World::new().await;
     let path = std::env::var("PATH").expect("tests have a path");
-    let report = run(&world, &env("OPENAI_API_KEY=sk-${PATH}\nSMTP_HOST=$PATH"), true).await;
+    let report = run(
+        &world,
+        &env("OPENAI_API_KEY=sk-${PATH}\nSMTP_HOST=$PATH"),
+        true,
+    )
+    .await;
     assert_eq!(report.entries[0].outcome, EntryOutcome::Invalid);
-    assert!(!serde_json::to_string(&report).expect("serialises").contains(&path));
+    assert!(
+        !serde_json::to_string(&report)
+            .expect("serialises")
+            .contains(&path)
+    );
 }
 
 #[tokio::test]
@@ -174,7 +186,10 @@ async fn a_table_and_json_say_the_same() {
     let report = run(&world, &import(Format::Json, json), false).await;
     assert_eq!(
         taken(&report),
-        [("openai", Outcome::Unchanged), ("twilio", Outcome::Unchanged)]
+        [
+            ("openai", Outcome::Unchanged),
+            ("twilio", Outcome::Unchanged)
+        ]
     );
     assert_silent(&report);
 }
@@ -190,22 +205,33 @@ async fn what_is_not_understood_is_not_quoted() {
         (Format::Json, "[{\"provider\": canary}]"),
         (Format::Json, "canary"),
     ] {
-        let outcome = world
-            .connect
-            .import_credentials(&access, &import(format, text), true);
+        let import = import(format, text);
+        let outcome = world.connect.import_credentials(&access, &import, true);
         let error = outcome.await.expect_err("it can't be read");
         let told = format!("{error} {error:?}");
         assert!(!told.contains("canary"), "{told}");
     }
     for (format, text) in [
-        (Format::Env, "canary\ncanary=1\nCANARY canary=2\nc2VjcmV0canary=="),
-        (Format::Csv, "provider,api_key\ncanary,canary\nopenai,sk-1,canary"),
-        (Format::Json, "[{\"provider\": \"canary\"}, \"canary\", {\"provider\": \"openai\", \"Canary\": 1, \"values\": {\"api_key\": [\"canary\"]}}]"),
+        (
+            Format::Env,
+            "canary\ncanary=1\nCANARY canary=2\nc2VjcmV0canary==",
+        ),
+        (
+            Format::Csv,
+            "provider,api_key\ncanary,canary\nopenai,sk-1,canary",
+        ),
+        (
+            Format::Json,
+            "[{\"provider\": \"canary\"}, \"canary\", {\"provider\": \"openai\", \"Canary\": 1, \"values\": {\"api_key\": [\"canary\"]}}]",
+        ),
     ] {
         let mut report = run(&world, &import(format, text), false).await;
         // A variable's name is shown where it is written as such names are.
         for entry in &mut report.entries {
-            entry.source = entry.source.take().filter(|source| source.contains(char::is_lowercase));
+            entry.source = entry
+                .source
+                .take()
+                .filter(|source| source.contains(char::is_lowercase));
         }
         assert_silent(&report);
         assert!(world.all().await.is_empty());

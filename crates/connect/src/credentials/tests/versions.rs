@@ -11,12 +11,10 @@ async fn history(world: &World, id: CredentialId) -> Vec<VersionView> {
 }
 
 async fn slots(world: &World) -> Vec<String> {
-    sqlx::query_scalar(
-        "SELECT slot FROM cell.credential_secret ORDER BY length(slot), slot",
-    )
-    .fetch_all(&mut world.test.superuser().await)
-    .await
-    .expect("they are read")
+    sqlx::query_scalar("SELECT slot FROM cell.credential_secret ORDER BY length(slot), slot")
+        .fetch_all(&mut world.test.superuser().await)
+        .await
+        .expect("they are read")
 }
 
 #[tokio::test]
@@ -27,7 +25,10 @@ async fn a_version_is_gone_back_to_and_the_present_values_have_their_grace() {
     world
         .rotate(
             id,
-            &[("api_key", "sk-second-1111"), ("organization", ORGANISATION)],
+            &[
+                ("api_key", "sk-second-1111"),
+                ("organization", ORGANISATION),
+            ],
         )
         .await;
     world.rotate(id, &[("api_key", "sk-third-2222")]).await;
@@ -60,7 +61,12 @@ async fn a_version_is_gone_back_to_and_the_present_values_have_their_grace() {
         .iter()
         .map(|version| {
             let last4 = version.secrets[0].last4.as_deref().unwrap_or_default();
-            (version.version, version.reason, version.restored_from, last4)
+            (
+                version.version,
+                version.reason,
+                version.restored_from,
+                last4,
+            )
         })
         .collect();
     assert_eq!(
@@ -77,10 +83,17 @@ async fn a_version_is_gone_back_to_and_the_present_values_have_their_grace() {
     assert_eq!(found[1].changed, ["api_key"]);
     assert_eq!(found[2].changed, ["api_key", "organization"]);
     let acts = world.acts("credential.restored").await;
-    assert_eq!((&acts[0]["version"], &acts[0]["rolled_back_from"]), (&1.into(), &3.into()));
+    assert_eq!(
+        (&acts[0]["version"], &acts[0]["rolled_back_from"]),
+        (&1.into(), &3.into())
+    );
 
     // Version 1 again: nothing differs. The one in use, one that never was, and a stranger's.
-    for (version, expected) in [(1, "invalid_request"), (4, "invalid_request"), (9, "not_found")] {
+    for (version, expected) in [
+        (1, "invalid_request"),
+        (4, "invalid_request"),
+        (9, "not_found"),
+    ] {
         let refused = world.connect.restore_credential(&write, id, version, 0);
         assert_eq!(code(refused.await), expected, "{version}");
     }
@@ -178,7 +191,10 @@ async fn archived_secrets_are_sealed_anew_proved_and_erased_with_the_others() {
 
     let restored = world.connect.restore_credential(&write, id, 2, 0).await;
     assert_eq!(restored.expect("it opens").version, 4);
-    assert_eq!(world.secret("openai", id, "api_key").await, "sk-second-1111");
+    assert_eq!(
+        world.secret("openai", id, "api_key").await,
+        "sk-second-1111"
+    );
 
     let erased = world.connect.erase_keys(&keys, "test").await;
     assert_eq!(erased.expect("they are destroyed").secrets, 5);
@@ -186,7 +202,10 @@ async fn archived_secrets_are_sealed_anew_proved_and_erased_with_the_others() {
     assert_eq!(code(gone), "keys_erased");
     // What is entered anew can be used, and what it replaced stays what it is: unreadable.
     world.rotate(id, &[("api_key", "sk-fourth-3333")]).await;
-    assert_eq!(world.secret("openai", id, "api_key").await, "sk-fourth-3333");
+    assert_eq!(
+        world.secret("openai", id, "api_key").await,
+        "sk-fourth-3333"
+    );
     let gone = world.connect.restore_credential(&write, id, 4, 0).await;
     assert_eq!(code(gone), "keys_erased");
 }
