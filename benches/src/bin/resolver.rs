@@ -109,6 +109,9 @@ async fn fill(program: &Program, other: &Db, tenants: usize) -> anyhow::Result<V
         let new = NewCredential {
             provider: PROVIDER.to_owned(),
             name: "default".to_owned(),
+            environment: Default::default(),
+            owner: None,
+            expires_at: None,
             values: value(0),
         };
         let made = program.connect.create_credential(&write, new).await?;

@@ -11,16 +11,18 @@ use std::{
 };
 
 use kernel::{
-    Access, Error, Result,
+    Access, Result,
     id::{CredentialId, TenantId},
     permission::Permission,
     telemetry::metric,
 };
 use quick_cache::sync::Cache;
+use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
+use uuid::Uuid;
 use vault::{CacheCounts, WrappedKey};
 
-use crate::Connect;
+use crate::{Connect, credentials::Environment};
 
 /// Bounds the age of what an announcement failed to refresh.
 const LIFE: Duration = Duration::from_secs(300);
@@ -28,30 +30,37 @@ const LIFE: Duration = Duration::from_secs(300);
 const ENTRIES: usize = 4_000;
 
 /// A tenant's account at one provider.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Account {
     /// Whether inbound webhooks are taken; absent means never set up.
     pub endpoint_enabled: Option<bool>,
-    /// The oldest first, which is the default one.
+    /// The oldest first.
     pub credentials: Vec<SealedCredential>,
     /// (kind, value) of every id that this tenant has at the provider.
     pub identifiers: Vec<(String, String)>,
     /// The wrapped data keys, by generation.
+    #[serde(deserialize_with = "wrapped")]
     pub wrapped: BTreeMap<u32, WrappedKey>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct SealedCredential {
+    #[serde(deserialize_with = "id")]
     pub id: CredentialId,
+    pub environment: Environment,
+    /// Whether it is the one of its environment that is taken where nobody names another.
+    pub is_default: bool,
     pub fields: BTreeMap<String, String>,
     pub secrets: Vec<SealedSecret>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct SealedSecret {
     pub field: String,
     pub previous: bool,
+    #[serde(deserialize_with = "hexadecimal::deserialize")]
     pub sealed: Vec<u8>,
+    #[serde(with = "time::serde::rfc3339::option")]
     pub valid_until: Option<OffsetDateTime>,
 }
 
@@ -101,7 +110,7 @@ impl Connect {
         }
     }
 
-    /// The tenant's account at a provider: from the cache, or by two queries in one transaction.
+    /// The tenant's account at a provider: from the cache, or by one round trip.
     pub(crate) async fn account<P: Permission>(
         &self,
         access: &Access<P>,
@@ -135,73 +144,40 @@ impl Connect {
     }
 }
 
-/// What the database has, by two queries in one transaction.
+/// What the database has, in one round trip.
+///
+/// # Errors
+/// `invalid_request` where no provider can be called so.
 pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> Result<Account> {
-    let mut tx = access.read().await?;
-    let rows = sqlx::query!(
-        r#"SELECT (SELECT enabled FROM cell.webhook_endpoint WHERE provider = $1) AS enabled,
-                  c.id AS "id?", c.fields AS "fields?",
-                  s.field AS "field?", s.slot AS "slot?", s.sealed AS "sealed?", s.valid_until AS "valid_until?"
-           FROM (SELECT) AS always
-           LEFT JOIN cell.credential c ON c.provider = $1
-           LEFT JOIN cell.credential_secret s ON s.credential_id = c.id
-           ORDER BY c.id"#,
-        provider
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    let rest = sqlx::query!(
-        r#"SELECT generation AS "generation?", kek AS "kek?", wrapped AS "wrapped?",
-                  NULL AS "kind?", NULL AS "external_id?" FROM cell.data_key
-           UNION ALL
-           SELECT NULL, NULL, NULL, kind, external_id FROM cell.identifier WHERE provider = $1"#,
-        provider
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    tx.commit().await?;
+    access.glance("cell.account", provider).await
+}
 
-    let mut account = Account {
-        endpoint_enabled: rows.first().and_then(|row| row.enabled),
-        credentials: Vec::new(),
-        identifiers: Vec::new(),
-        wrapped: BTreeMap::new(),
-    };
-    for row in rows {
-        let (Some(id), Some(fields)) = (row.id, row.fields) else {
-            continue;
-        };
-        let id = CredentialId::from(id);
-        if account.credentials.last().is_none_or(|last| last.id != id) {
-            let fields = serde_json::from_value(fields).map_err(Error::internal)?;
-            account.credentials.push(SealedCredential {
-                id,
-                fields,
-                secrets: Vec::new(),
-            });
-        }
-        if let (Some(credential), Some(field), Some(sealed)) =
-            (account.credentials.last_mut(), row.field, row.sealed)
-        {
-            credential.secrets.push(SealedSecret {
-                field,
-                previous: row.slot.as_deref() == Some("previous"),
-                sealed,
-                valid_until: row.valid_until,
-            });
-        }
+fn id<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<CredentialId, D::Error> {
+    Uuid::deserialize(from).map(CredentialId::from)
+}
+
+/// Bytes as the database writes them into JSON.
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
     }
-    for row in rest {
-        if let (Some(kind), Some(external_id)) = (row.kind, row.external_id) {
-            account.identifiers.push((kind, external_id));
-        } else if let (Some(generation), Some(kek), Some(bytes)) =
-            (row.generation, row.kek, row.wrapped)
-        {
-            let generation = u32::try_from(generation).map_err(Error::internal)?;
-            account
-                .wrapped
-                .insert(generation, WrappedKey { kek, bytes });
-        }
+}
+
+/// `vault::WrappedKey`, whose crate knows no JSON.
+fn wrapped<'de, D: Deserializer<'de>>(
+    from: D,
+) -> std::result::Result<BTreeMap<u32, WrappedKey>, D::Error> {
+    #[derive(Deserialize)]
+    struct Stored {
+        kek: String,
+        #[serde(deserialize_with = "hexadecimal::deserialize")]
+        bytes: Vec<u8>,
     }
-    Ok(account)
+    let stored = BTreeMap::<u32, Stored>::deserialize(from)?;
+    let keys = stored.into_iter();
+    Ok(keys
+        .map(|(generation, Stored { kek, bytes })| (generation, WrappedKey { kek, bytes }))
+        .collect())
 }

@@ -119,6 +119,9 @@ impl Connect {
     /// address is not for calling.
     pub async fn call(&self, access: &Access<CredentialsUse>, call: Call<'_>) -> Result<Answer> {
         let provider = call.credential.provider.as_str();
+        self.uses()
+            .record(access, provider, call.credential.id, call.operation)
+            .await?;
         let authorization = self.authorize(access, call.credential).await?;
         let request = self.request(provider, &authorization, call.method, &call.path)?;
         let request = match &call.body {

@@ -9,7 +9,9 @@ use vault::{DataKeys, KeyProviders};
 
 use url::Url;
 
-use crate::{account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens};
+use crate::{
+    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens, uses::Uses,
+};
 
 /// How often expired data keys are wiped from memory.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -49,6 +51,7 @@ struct Shared {
     accounts: Accounts,
     tokens: Tokens,
     proxy: Memory,
+    uses: Uses,
     /// To providers, where the catalogue or the tenant says they are.
     outside: Egress,
     /// To providers, where the configuration says they are.
@@ -90,6 +93,7 @@ impl Connect {
             accounts: Accounts::new(),
             tokens: Tokens::new(),
             proxy: Memory::new(),
+            uses: Uses::new(),
         })))
     }
 
@@ -158,6 +162,11 @@ impl Connect {
 
     pub(crate) fn proxy(&self) -> &Memory {
         &self.0.proxy
+    }
+
+    /// Who used which credential for what.
+    pub(crate) fn uses(&self) -> &Uses {
+        &self.0.uses
     }
 
     /// The way to a provider's API.

@@ -20,6 +20,7 @@ pub mod proxy;
 mod resolve;
 mod seal;
 mod tokens;
+mod uses;
 pub mod verify;
 pub mod webhook;
 

@@ -28,17 +28,17 @@ use url::Url;
 
 pub use api::routes;
 
-use crate::{Authorization, Connect, call::Called};
+use crate::{Authorization, Connect, call::Called, credentials::Environment, uses};
 use attempt::Attempts;
 use bodies::Rewriting;
 use headers::Addresses;
 use limits::Limits;
-use meter::{Bytes, Direction, Uses};
+use meter::{Bytes, Direction};
 
 /// Names the credential where the tenant has several at the provider.
 const CREDENTIAL: HeaderName = HeaderName::from_static("freehold-credential");
-/// For metrics and traces.
-const OPERATION: &str = "proxy";
+/// Names the environment, `live` or `test`, whose default credential is used; `live` if absent.
+const ENVIRONMENT: HeaderName = HeaderName::from_static("freehold-environment");
 /// Calls that the provider answered, per provider.
 const CALLS: &str = "proxy.calls";
 
@@ -46,14 +46,12 @@ const CALLS: &str = "proxy.calls";
 #[derive(Debug)]
 pub(crate) struct Memory {
     limits: Limits,
-    uses: Uses,
 }
 
 impl Memory {
     pub fn new() -> Self {
         Self {
             limits: Limits::new(),
-            uses: Uses::new(),
         }
     }
 }
@@ -70,20 +68,31 @@ impl Connect {
             .ok_or(Error::NotFound("provider"))?;
         let below = path::below(parts.uri.path(), provider)?;
         refuse_web_socket(&parts.headers)?;
-        let chosen = chosen(&parts.headers)?;
+        let (chosen, environment) = (chosen(&parts.headers)?, environment(&parts.headers)?);
         let spending = access.spend();
         let credential = match chosen {
             Some(id) => self.resolve_id(&spending, provider, id).await,
-            None => self.resolve(&spending, provider).await,
+            None => {
+                let environment = environment.unwrap_or_default();
+                self.resolve_in(&spending, provider, environment).await
+            }
         };
         let credential = credential.map_err(|error| match error {
             // Another tenant's, or nobody's.
             Error::CredentialMissing { .. } if chosen.is_some() => Error::NotFound("credential"),
             other => other,
         })?;
+        if environment.is_some_and(|asked| asked != credential.environment) {
+            return Err(Error::field(
+                ENVIRONMENT.as_str(),
+                "is not the environment of the credential that is named",
+            ));
+        }
         let memory = self.proxy();
         memory.limits.check(credential.id)?;
-        memory.uses.record(access, provider, credential.id).await?;
+        self.uses()
+            .record(access, provider, credential.id, uses::PROXY)
+            .await?;
         let authorization = self.authorize(&spending, &credential).await?;
 
         let base = Url::parse(authorization.url("").expose()).map_err(Error::internal)?;
@@ -131,7 +140,7 @@ impl Connect {
         };
         let called = Called {
             provider,
-            operation: OPERATION,
+            operation: uses::PROXY,
             status,
             error,
             started_at,
@@ -172,6 +181,16 @@ fn chosen(headers: &HeaderMap) -> Result<Option<CredentialId>> {
     let id =
         id.ok_or_else(|| Error::field(CREDENTIAL.as_str(), "is not the id of a credential"))?;
     Ok(Some(id))
+}
+
+/// The environment that the caller names.
+fn environment(headers: &HeaderMap) -> Result<Option<Environment>> {
+    let Some(value) = headers.get(ENVIRONMENT) else {
+        return Ok(None);
+    };
+    let named = value.to_str().ok().and_then(Environment::parse);
+    let named = named.ok_or_else(|| Error::field(ENVIRONMENT.as_str(), "must be live or test"))?;
+    Ok(Some(named))
 }
 
 /// Other upgrades are offers, and not taken up: the request is answered as it is.

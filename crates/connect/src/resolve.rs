@@ -1,5 +1,5 @@
 //! The one resolver: tenant and provider in, opened credential out. There is no fallback, neither
-//! to the environment nor to an account of the platform.
+//! to the environment nor to an account of the platform, and none between live and test.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,12 +13,14 @@ use kernel::{
 use crate::{
     Connect,
     account::{self, Account, SealedCredential},
+    credentials::Environment,
 };
 
 /// A credential opened for one use. Its secrets are wiped when it is dropped.
 pub struct OpenCredential {
     pub id: CredentialId,
     pub provider: String,
+    pub environment: Environment,
     fields: BTreeMap<String, String>,
     secrets: BTreeMap<String, Secret>,
 }
@@ -33,12 +35,14 @@ impl OpenCredential {
     pub(crate) fn new(
         id: CredentialId,
         provider: &str,
+        environment: Environment,
         fields: BTreeMap<String, String>,
         secrets: BTreeMap<String, Secret>,
     ) -> Self {
         Self {
             id,
             provider: provider.to_owned(),
+            environment,
             fields,
             secrets,
         }
@@ -70,13 +74,27 @@ impl OpenCredential {
 }
 
 impl Connect {
-    /// The tenant's default credential at a provider: its oldest. Fails fast when there is none.
+    /// The tenant's default credential at a provider, of those for live use. Fails fast when there
+    /// is none.
     pub async fn resolve(
         &self,
         access: &Access<CredentialsUse>,
         provider: &str,
     ) -> Result<OpenCredential> {
-        self.resolve_where(access, provider, |_| true).await
+        self.resolve_in(access, provider, Environment::Live).await
+    }
+
+    /// The tenant's default credential of one environment. None of the other is taken instead.
+    pub async fn resolve_in(
+        &self,
+        access: &Access<CredentialsUse>,
+        provider: &str,
+        environment: Environment,
+    ) -> Result<OpenCredential> {
+        self.resolve_where(access, provider, |credential| {
+            credential.environment == environment && credential.is_default
+        })
+        .await
     }
 
     /// One particular credential of the tenant's, such as the account that a contact wrote to.
@@ -140,6 +158,7 @@ impl Connect {
         Ok(OpenCredential::new(
             credential.id,
             provider,
+            credential.environment,
             credential.fields.clone(),
             secrets,
         ))

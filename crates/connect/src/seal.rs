@@ -150,7 +150,19 @@ impl Connect {
             Err(Unopened::Failed(error)) => return Err(error),
             Err(Unopened::Stale(_)) => self.forget(tenant),
         }
-        let Some((wrapped, sealed)) = reread(access, place, previous).await? else {
+        let slot = if previous { "previous" } else { "current" };
+        self.open_stored(access, place, slot).await
+    }
+
+    /// Opens one field of a credential as it is stored now, past every cache, from any slot.
+    pub(crate) async fn open_stored<P: Permission>(
+        &self,
+        access: &Access<P>,
+        place: (CredentialId, &str),
+        slot: &str,
+    ) -> Result<Option<Secret>> {
+        let tenant = access.tenant().id;
+        let Some((wrapped, sealed)) = reread(access, place, slot).await? else {
             return Ok(None);
         };
         match self
@@ -274,7 +286,7 @@ pub(crate) async fn hold(tx: &mut Tx, key: &DataKey) -> Result<()> {
 async fn reread<P: Permission>(
     access: &Access<P>,
     (credential, field): (CredentialId, &str),
-    previous: bool,
+    slot: &str,
 ) -> Result<Option<(Option<WrappedKey>, Vec<u8>)>> {
     let mut tx = access.read().await?;
     let row = sqlx::query!(
@@ -285,7 +297,7 @@ async fn reread<P: Permission>(
            WHERE s.credential_id = $1 AND s.field = $2 AND s.slot = $3"#,
         credential.uuid(),
         field,
-        if previous { "previous" } else { "current" }
+        slot
     )
     .fetch_optional(tx.conn())
     .await?;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use schedule::register;
-pub(crate) use schedule::{begin, end};
+pub(crate) use schedule::{begin, daily, end};
 
 /// For metrics and traces.
 const OPERATION: &str = "credential.verify";
@@ -164,6 +164,9 @@ impl Connect {
             ));
         };
         let credential = self.resolve_fresh(access, &provider.id, id).await?;
+        self.uses()
+            .record(access, &provider.id, id, OPERATION)
+            .await?;
         match &described.check {
             Check::Request(check) => self.ask(access, provider, &credential, check).await,
             Check::Smtp(check) => self.log_in(access, &credential, check).await,

@@ -31,6 +31,7 @@ async fn create(scene: &Scene, case: &Case) -> CredentialView {
         provider: case.provider.to_owned(),
         name: case.name.to_owned(),
         values: values.collect(),
+        ..NewCredential::default()
     };
     let created = scene.connect.create_credential(&access, new).await;
     created.unwrap_or_else(|error| panic!("{}: {error}", case.provider))

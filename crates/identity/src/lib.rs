@@ -10,6 +10,7 @@ pub mod api_keys;
 pub mod branding;
 pub mod configuration;
 mod console;
+mod credential_notices;
 pub mod figures;
 pub mod impersonations;
 mod input;
@@ -43,6 +44,7 @@ use utoipa_axum::router::OpenApiRouter;
 /// Registers the jobs of this crate.
 pub fn register(registry: &mut Registry) {
     api_keys::leaks::register(registry);
+    credential_notices::register(registry);
 }
 
 /// The tenants' part, `/v1/api-keys`, `/v1/members`, `/v1/invitations`, `/v1/roles`,

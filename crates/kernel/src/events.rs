@@ -4,11 +4,12 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use time::OffsetDateTime;
 
 use crate::{
     db::Tx,
     error::{Error, Result},
-    id::{ConversationId, CredentialId, InboundEventId, MessageId},
+    id::{ConversationId, CredentialId, InboundEventId, MessageId, UserId},
     jobs::NewJob,
 };
 
@@ -98,6 +99,9 @@ pub struct CredentialRefused {
     pub provider: String,
     /// The name that the tenant gave the credential.
     pub name: String,
+    /// The member who answers for it.
+    #[serde(default)]
+    pub owner: Option<UserId>,
     /// Why, as in `invalid_credential`.
     pub reason: String,
     /// What the tenant can do about it.
@@ -106,6 +110,28 @@ pub struct CredentialRefused {
 
 impl Event for CredentialRefused {
     const NAME: &'static str = "credential.refused";
+}
+
+/// A credential is about to end, or has ended. Published once for each number of days and end.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CredentialExpiring {
+    pub credential: CredentialId,
+    /// The provider's id in the catalogue.
+    pub provider: String,
+    /// The name that the tenant gave the credential.
+    pub name: String,
+    /// `live` or `test`.
+    pub environment: String,
+    /// The member who answers for it.
+    pub owner: Option<UserId>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub expires_at: OffsetDateTime,
+    /// How many days ahead this is: 14, 3, or 0 on the last day and after it.
+    pub days: u16,
+}
+
+impl Event for CredentialExpiring {
+    const NAME: &'static str = "credential.expiring";
 }
 
 /// Which kinds of job each event becomes. Fixed when the program starts.

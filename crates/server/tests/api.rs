@@ -305,7 +305,7 @@ async fn credentials_live_their_life_over_the_api() {
         404
     );
     let access = node.enter::<CredentialsRead>("acme").await;
-    let left = connect::credentials::list(&access, None, None, 10).await;
+    let left = connect::credentials::list(&access, &Default::default(), None, 10).await;
     assert!(left.expect("listed").is_empty());
     assert_eq!(
         node.number("SELECT count(*) FROM cell.credential_secret")

@@ -169,6 +169,7 @@ fn credential<'a>(
             .into_iter()
             .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
             .collect(),
+        ..NewCredential::default()
     }
 }
 

@@ -134,6 +134,7 @@ impl Scene {
             provider: provider.to_owned(),
             name: "main".to_owned(),
             values: values.collect::<BTreeMap<_, _>>(),
+            ..NewCredential::default()
         };
         self.connect
             .create_credential(&access, new)

@@ -18,7 +18,13 @@ fn credential(provider: &str, fields: &[(&str, &str)], secrets: &[(&str, &str)])
         .into_iter()
         .map(|(name, value)| (name, Secret::new(value)))
         .collect();
-    OpenCredential::new(CredentialId::new(), provider, owned(fields), secrets)
+    OpenCredential::new(
+        CredentialId::new(),
+        provider,
+        crate::credentials::Environment::Live,
+        owned(fields),
+        secrets,
+    )
 }
 
 fn provider(id: &str) -> Provider {

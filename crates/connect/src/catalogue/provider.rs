@@ -71,6 +71,10 @@ pub struct Field {
     pub choices: Vec<Choice>,
     /// What a credential has that was saved without a value.
     pub default: Option<String>,
+    /// The names that the value usually has in the environment of programs, by which it is found in
+    /// a file of them.
+    #[serde(default)]
+    pub env: Vec<String>,
     /// The kind of identifier that the value is: webhooks carry it, so it routes them to the
     /// tenant and is asserted on every payload.
     pub identifies: Option<String>,

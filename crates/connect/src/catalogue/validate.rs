@@ -35,6 +35,7 @@ pub(super) fn provider(file: &str, provider: &Provider) -> Result<(), Problem> {
             );
         }
         values(&format!("credential.fields[{index}]"), field)?;
+        variables(&format!("credential.fields[{index}].env"), field, earlier)?;
         if let Some(kind) = &field.identifies {
             let key = format!("credential.fields[{index}].identifies");
             if field.secret {
@@ -85,6 +86,20 @@ fn values(key: &str, field: &Field) -> Result<(), Problem> {
             format!("{key}.default"),
             format!("`{default}` is not accepted"),
         );
+    }
+    Ok(())
+}
+
+/// Names of environment variables as programs have them, each of one field alone.
+fn variables(key: &str, field: &Field, earlier: &[Field]) -> Result<(), Problem> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    for name in &field.env {
+        if name.is_empty() || !name.chars().all(plain) {
+            return problem(key, "must consist of A-Z, 0-9 and _");
+        }
+        if earlier.iter().any(|other| other.env.contains(name)) {
+            return problem(key, format!("`{name}` is another field's as well"));
+        }
     }
     Ok(())
 }

@@ -1,4 +1,9 @@
-//! `/v1/credentials`, `/v1/providers`, `/v1/webhook-endpoints`.
+//! `/v1/credentials`. Versions are in `versions`, imports in `import`; `setup` has what belongs to
+//! no credential: `/v1/providers`, `/v1/webhook-endpoints`.
+
+mod import;
+mod setup;
+mod versions;
 
 use axum::{
     extract::{FromRef, State},
@@ -12,15 +17,16 @@ use kernel::{
     page::{Page, PageQuery},
     permission::{CredentialsRead, CredentialsWrite},
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    model::{CredentialView, NewCredential, Rotation},
-    store,
+    model::{self, Change, CredentialView, Environment, NewCredential},
+    read,
 };
-use crate::{Connect, catalogue::Provider, verify::Verification};
+use crate::{Connect, verify::Verification};
 
 pub fn routes<S>() -> OpenApiRouter<S>
 where
@@ -30,11 +36,15 @@ where
 {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(get, rotate, delete))
+        .routes(routes!(get, change, delete))
         .routes(routes!(verify))
-        .routes(routes!(providers))
-        .routes(routes!(endpoints))
-        .routes(routes!(set_endpoint))
+        .routes(routes!(import::run))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::restore))
+        .routes(routes!(versions::end_grace))
+        .routes(routes!(setup::providers))
+        .routes(routes!(setup::endpoints))
+        .routes(routes!(setup::set_endpoint))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -42,6 +52,32 @@ where
 struct Filter {
     /// Only credentials of this provider.
     provider: Option<String>,
+    /// Only those for live use, or only those for tests.
+    environment: Option<Environment>,
+    /// Only those whose end is known and comes within so many days, or has come.
+    #[param(maximum = 3650)]
+    expiring_within_days: Option<u16>,
+}
+
+/// The furthest end that can be asked for, in days.
+const FURTHEST: u16 = 3_650;
+
+impl Filter {
+    fn read(self) -> Result<model::Filter> {
+        if self
+            .expiring_within_days
+            .is_some_and(|days| days > FURTHEST)
+        {
+            let message = format!("must be at most {FURTHEST}");
+            return Err(Error::field("expiring_within_days", message));
+        }
+        let days = self.expiring_within_days.map(i64::from);
+        Ok(model::Filter {
+            provider: self.provider,
+            environment: self.environment,
+            expiring_before: days.map(|days| OffsetDateTime::now_utc() + Duration::days(days)),
+        })
+    }
 }
 
 /// The tenant's credentials, masked, oldest first.
@@ -58,13 +94,7 @@ async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<CredentialView>>> {
     let limit = page.limit()?;
-    let rows = store::list(
-        &access,
-        filter.provider.as_deref(),
-        page.after()?,
-        limit + 1,
-    )
-    .await?;
+    let rows = read::list(&access, &filter.read()?, page.after()?, limit + 1).await?;
     Ok(Json(Page::cut(rows, limit, |credential| credential.id)?))
 }
 
@@ -100,29 +130,30 @@ async fn get(
     access: Access<CredentialsRead>,
     Path(id): Path<CredentialId>,
 ) -> Result<Json<CredentialView>> {
-    store::get(&access, id).await.map(Json)
+    read::get(&access, id).await.map(Json)
 }
 
-/// Replaces values of a credential; replaced secrets go on verifying webhooks for the grace given.
-#[utoipa::path(patch, path = "/v1/credentials/{credential}", operation_id = "credentials_rotate", tag = "credentials", request_body = Rotation,
+/// Changes a credential: its values, of which replaced secrets go on verifying webhooks for the grace
+/// given; its name, environment, owner and end; or that it is the default one.
+#[utoipa::path(patch, path = "/v1/credentials/{credential}", operation_id = "credentials_change", tag = "credentials", request_body = Change,
     params(("credential" = String, Path)), security(("api_key" = [])), responses(
     (status = 200, body = CredentialView),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
     (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "`changed_meanwhile`, or `identifier_taken` by another tenant",
+    (status = 409, description = "`changed_meanwhile`, `name_taken`, or `identifier_taken` by another tenant",
         body = Problem, content_type = "application/problem+json"),
     (status = 413, body = Problem, content_type = "application/problem+json"),
     (status = 422, body = Problem, content_type = "application/problem+json"),
     (status = 503, body = Problem, content_type = "application/problem+json")))]
-async fn rotate(
+async fn change(
     access: Access<CredentialsWrite>,
     State(connect): State<Connect>,
     Path(id): Path<CredentialId>,
-    Json(rotation): Json<Rotation>,
+    Json(change): Json<Change>,
 ) -> Result<Json<CredentialView>> {
     connect
-        .rotate_credential(&access, id, rotation)
+        .change_credential(&access, id, change)
         .await
         .map(Json)
 }
@@ -160,181 +191,4 @@ async fn verify(
     Path(id): Path<CredentialId>,
 ) -> Result<Json<Verification>> {
     connect.verify(&access, id).await.map(Json)
-}
-
-/// A provider of the catalogue and what it asks a tenant for.
-#[derive(Debug, Serialize, ToSchema)]
-struct ProviderView {
-    id: String,
-    name: String,
-    /// The provider's own documentation.
-    docs: String,
-    /// Whether it sends webhooks here.
-    webhooks: bool,
-    fields: Vec<FieldView>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct FieldView {
-    name: String,
-    label: String,
-    help: String,
-    secret: bool,
-    required: bool,
-    /// A regular expression that covers the whole value.
-    pattern: Option<String>,
-    /// The only valid values; empty where any will do.
-    choices: Vec<ChoiceView>,
-    /// What a credential gets that is saved without a value.
-    default: Option<String>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct ChoiceView {
-    value: String,
-    label: String,
-}
-
-impl ProviderView {
-    fn of(provider: &Provider) -> Self {
-        Self {
-            id: provider.id.clone(),
-            name: provider.name.clone(),
-            docs: provider.docs.clone(),
-            webhooks: provider.webhook.is_some(),
-            fields: provider
-                .credential
-                .fields
-                .iter()
-                .map(|field| FieldView {
-                    name: field.name.clone(),
-                    label: field.label.clone(),
-                    help: field.help.clone(),
-                    secret: field.secret,
-                    required: field.required,
-                    pattern: field
-                        .pattern
-                        .as_ref()
-                        .map(|pattern| pattern.as_str().to_owned()),
-                    choices: field
-                        .choices
-                        .iter()
-                        .map(|choice| ChoiceView {
-                            value: choice.value.clone(),
-                            label: choice.label.clone(),
-                        })
-                        .collect(),
-                    default: field.default.clone(),
-                })
-                .collect(),
-        }
-    }
-}
-
-/// The catalogue: which providers can be connected, and what each asks for.
-#[utoipa::path(get, path = "/v1/providers", operation_id = "providers_list", tag = "credentials", params(PageQuery),
-    security(("api_key" = [])), responses(
-    (status = 200, body = Page<ProviderView>),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json")))]
-async fn providers(
-    _access: Access<CredentialsRead>,
-    State(connect): State<Connect>,
-    Query(page): Query<PageQuery>,
-) -> Result<Json<Page<ProviderView>>> {
-    let limit = page.limit()?;
-    let after: Option<String> = page.after()?;
-    let rows = connect
-        .catalogue()
-        .iter()
-        .filter(|provider| {
-            after
-                .as_deref()
-                .is_none_or(|after| provider.id.as_str() > after)
-        })
-        .take(usize::try_from(limit).map_err(Error::internal)? + 1)
-        .map(ProviderView::of)
-        .collect();
-    Ok(Json(Page::cut(rows, limit, |provider| {
-        provider.id.clone()
-    })?))
-}
-
-/// Where a provider is to send this tenant's webhooks.
-#[derive(Debug, Serialize, ToSchema)]
-struct EndpointView {
-    provider: String,
-    enabled: bool,
-    /// The URL to enter at the provider.
-    url: String,
-}
-
-/// The tenant's inbound endpoints, with the URLs to enter at the providers.
-#[utoipa::path(get, path = "/v1/webhook-endpoints", operation_id = "webhook_endpoints_list", tag = "credentials", params(PageQuery),
-    security(("api_key" = [])), responses(
-    (status = 200, body = Page<EndpointView>),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json")))]
-async fn endpoints(
-    access: Access<CredentialsRead>,
-    State(connect): State<Connect>,
-    Query(page): Query<PageQuery>,
-) -> Result<Json<Page<EndpointView>>> {
-    let limit = page.limit()?;
-    let after: Option<String> = page.after()?;
-    let mut tx = access.read().await?;
-    let rows = sqlx::query!(
-        "SELECT provider, enabled FROM cell.webhook_endpoint
-         WHERE $1::text IS NULL OR provider > $1 ORDER BY provider LIMIT $2",
-        after,
-        limit + 1
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    tx.commit().await?;
-    let slug = &access.tenant().slug;
-    let rows = rows
-        .into_iter()
-        .map(|row| EndpointView {
-            url: connect.hook_url(slug, &row.provider),
-            provider: row.provider,
-            enabled: row.enabled,
-        })
-        .collect();
-    Ok(Json(Page::cut(rows, limit, |endpoint| {
-        endpoint.provider.clone()
-    })?))
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct EndpointState {
-    enabled: bool,
-}
-
-/// Opens or closes an inbound endpoint. A closed one answers like one that never existed.
-#[utoipa::path(put, path = "/v1/webhook-endpoints/{provider}", operation_id = "webhook_endpoints_set", tag = "credentials",
-    request_body = EndpointState, params(("provider" = String, Path)),
-    security(("api_key" = [])), responses(
-    (status = 204),
-    (status = 401, body = Problem, content_type = "application/problem+json"),
-    (status = 403, body = Problem, content_type = "application/problem+json"),
-    (status = 404, body = Problem, content_type = "application/problem+json"),
-    (status = 413, body = Problem, content_type = "application/problem+json"),
-    (status = 422, body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json")))]
-async fn set_endpoint(
-    access: Access<CredentialsWrite>,
-    State(connect): State<Connect>,
-    Path(provider): Path<String>,
-    Json(state): Json<EndpointState>,
-) -> Result<StatusCode> {
-    connect
-        .set_endpoint(&access, &provider, state.enabled)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
 }

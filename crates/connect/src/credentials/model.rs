@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{Error, Result, error::FieldError, id::CredentialId, secret::Secret};
-use serde::{Deserialize, Serialize};
+use kernel::{
+    Error, Result,
+    error::FieldError,
+    id::{CredentialId, UserId},
+    secret::Secret,
+};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -12,6 +17,49 @@ use crate::{
     verify::Verification,
 };
 
+/// Whether a credential is for business or for trying things out. One is never taken in the place
+/// of the other.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    sqlx::Type,
+)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = CredentialEnvironment)]
+pub enum Environment {
+    #[default]
+    Live,
+    Test,
+}
+
+impl Environment {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
 /// A credential without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CredentialView {
@@ -19,19 +67,47 @@ pub struct CredentialView {
     pub id: CredentialId,
     /// The provider's id in the catalogue.
     pub provider: String,
-    /// Tells several credentials of one provider apart.
+    /// Tells several credentials of one provider and environment apart.
     pub name: String,
+    pub environment: Environment,
+    /// Whether it is taken where nobody names another: one of each provider and environment is.
+    #[serde(rename = "default")]
+    pub is_default: bool,
+    /// The member who answers for it.
+    #[schema(value_type = Option<String>, example = "usr_01h455vb4pex5vsknk084sn02q")]
+    pub owner: Option<UserId>,
+    /// After which the provider refuses it: the earlier one of what the provider told when it was
+    /// tested and of what somebody entered.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// The end that somebody entered.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub entered_expiry: Option<OffsetDateTime>,
+    /// The latest use. A test counts where there was no other use.
+    pub last_used: Option<LastUse>,
     /// The fields that are not secret.
     pub fields: BTreeMap<String, String>,
     pub secrets: Vec<SecretView>,
     /// What the latest test of it at the provider found; absent until it is tested as it is now.
     pub verification: Option<Verification>,
-    /// Rises with every change.
+    /// Rises with every change of its values.
     pub version: i64,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
+}
+
+/// Who used a credential, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LastUse {
+    /// The beginning of the hour.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// As in the audit log: `api_key:key_…`, `user:usr_…`, `webhook:whatsapp`.
+    pub by: String,
+    /// The operation, as in `proxy`, `messages.send`, `chat.completions`, `credential.verify`.
+    pub purpose: String,
 }
 
 /// What may be known of a secret.
@@ -47,36 +123,145 @@ pub struct SecretView {
     pub valid_until: Option<OffsetDateTime>,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCredential {
     /// The provider's id in the catalogue, as in `whatsapp`.
     pub provider: String,
     #[serde(default = "default_name")]
     pub name: String,
+    #[serde(default)]
+    pub environment: Environment,
+    /// The member who answers for it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<UserId>,
+    /// After which the provider refuses it, where the provider doesn't tell that itself.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
     /// Values, secret and not, by the field names of the provider's catalogue entry.
     #[schema(value_type = BTreeMap<String, String>)]
     pub values: BTreeMap<String, Secret>,
 }
 
-fn default_name() -> String {
+pub(super) fn default_name() -> String {
     "default".to_owned()
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+/// Values that take the place of others.
+#[derive(Debug)]
 pub struct Rotation {
     /// The fields to replace; the others stay.
-    #[schema(value_type = BTreeMap<String, String>)]
     pub values: BTreeMap<String, Secret>,
     /// For how long, in seconds, webhooks signed with the replaced secrets are still accepted.
-    #[serde(default = "default_grace")]
     pub grace_seconds: u32,
 }
 
+/// What to change of a credential; what is absent stays as it is.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The fields to replace; the others stay.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub values: BTreeMap<String, Secret>,
+    /// For how long, in seconds, webhooks signed with the replaced secrets are still accepted; a
+    /// day if absent.
+    pub grace_seconds: Option<u32>,
+    pub name: Option<String>,
+    /// Moves it to the other environment, where it is the default if there is no other.
+    pub environment: Option<Environment>,
+    /// The member who answers for it; `null` for nobody.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<Option<UserId>>,
+    /// After which the provider refuses it; `null` where that is not known. Replacing a secret
+    /// clears the date, because it was that of the old one.
+    #[serde(default, deserialize_with = "moment")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Option<OffsetDateTime>>,
+    /// `true` makes it the default of its environment, in the place of the one that is.
+    pub default: Option<bool>,
+}
+
+/// Tells `null` from absent.
+fn present<'de, D, T>(deserializer: D) -> std::result::Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// As `present`, for moments.
+fn moment<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<OffsetDateTime>>, D::Error> {
+    time::serde::rfc3339::option::deserialize(deserializer).map(Some)
+}
+
 /// A day: long enough to change the other side by hand.
-fn default_grace() -> u32 {
-    86_400
+pub(super) const DEFAULT_GRACE: u32 = 86_400;
+
+/// Which credentials a list has.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub provider: Option<String>,
+    pub environment: Option<Environment>,
+    /// Only those whose end is known and comes before this moment, or has come.
+    pub expiring_before: Option<OffsetDateTime>,
+}
+
+/// One version of a credential, masked.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CredentialVersionView)]
+pub struct VersionView {
+    pub version: i64,
+    /// Whether it is the one in use.
+    pub current: bool,
+    /// Who made it, as in the audit log.
+    pub created_by: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    pub reason: VersionReason,
+    /// The version whose values it has, where it was restored.
+    pub restored_from: Option<i64>,
+    /// The fields that differ from the version before.
+    pub changed: Vec<String>,
+    /// The fields that are not secret.
+    pub fields: BTreeMap<String, String>,
+    pub secrets: Vec<VersionSecret>,
+}
+
+/// A secret of a version.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct VersionSecret {
+    pub field: String,
+    /// Absent where four characters would give away too much.
+    pub last4: Option<String>,
+}
+
+/// How a version came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = CredentialVersionReason)]
+pub enum VersionReason {
+    Created,
+    Rotated,
+    Restored,
+    Imported,
+}
+
+impl VersionReason {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Rotated => "rotated",
+            Self::Restored => "restored",
+            Self::Imported => "imported",
+        }
+    }
 }
 
 const LONGEST_VALUE: usize = 16 * 1024;

@@ -3,34 +3,25 @@
 
 mod change;
 mod detail;
+mod details;
+mod import;
+mod list;
 mod new;
 mod tested;
+mod versions;
 
 use axum::{
     Router,
-    extract::{FromRef, State},
-    http::Uri,
+    extract::{DefaultBodyLimit, FromRef},
     routing::{get, post},
 };
-use kernel::{
-    Access, Db, Error, Result,
-    db::Tenant,
-    extract::{Fields, Query},
-    page::{Page as Rows, PageQuery},
-    permission::{CredentialsRead, CredentialsWrite, Permission},
-    refusal::Refusal,
-};
+use kernel::{Db, Error, Result, extract::Fields, refusal::Refusal};
 use maud::{Markup, Render, html};
-use time::OffsetDateTime;
-use ui::{
-    Badge, Button, Card, Column, CursorPages, EmptyState, Field, Icon, Moment, Page, PageHeader,
-    Table, Tone,
-};
+use ui::{Badge, Field, Tone};
 
 use super::{
-    CredentialView,
-    state::{self, Outcome, ProviderState},
-    store,
+    Environment,
+    state::{Outcome, ProviderState},
 };
 use crate::{
     Connect,
@@ -44,7 +35,7 @@ where
     Connect: FromRef<S>,
 {
     Router::new()
-        .route("/app/{tenant}/credentials", get(list))
+        .route("/app/{tenant}/credentials", get(list::show))
         .route("/app/{tenant}/credentials/new", get(new::choose))
         .route(
             "/app/{tenant}/credentials/new/{provider}",
@@ -60,6 +51,32 @@ where
             get(change::ask_delete).post(change::delete),
         )
         .route(
+            "/app/{tenant}/credentials/import",
+            get(import::show)
+                .post(import::preview)
+                .layer(DefaultBodyLimit::max(import::FORM_LIMIT)),
+        )
+        .route(
+            "/app/{tenant}/credentials/import/run",
+            post(import::run).layer(DefaultBodyLimit::max(import::FORM_LIMIT)),
+        )
+        .route(
+            "/app/{tenant}/credentials/{credential}/details",
+            get(details::show).post(details::save),
+        )
+        .route(
+            "/app/{tenant}/credentials/{credential}/default",
+            post(details::make_default),
+        )
+        .route(
+            "/app/{tenant}/credentials/{credential}/previous",
+            get(versions::ask_end_grace).post(versions::end_grace),
+        )
+        .route(
+            "/app/{tenant}/credentials/{credential}/versions/{credential_version}/restore",
+            get(versions::ask_restore).post(versions::restore),
+        )
+        .route(
             "/app/{tenant}/credentials/{credential}/webhooks",
             post(detail::set_webhooks),
         )
@@ -71,98 +88,6 @@ where
 
 const LIST: &str = "/credentials";
 
-async fn list(
-    access: Access<CredentialsRead>,
-    State(connect): State<Connect>,
-    uri: Uri,
-    Query(query): Query<PageQuery>,
-) -> Result<Page> {
-    let limit = query.limit()?;
-    let rows = store::list(&access, None, query.after()?, limit + 1).await?;
-    let found = Rows::cut(rows, limit, |credential| credential.id)?;
-    let states = state::of_providers(&access).await?;
-    let view = ListPage {
-        tenant: access.tenant(),
-        at: &ui::Query::new(uri.path(), uri.query().unwrap_or_default()),
-        found: &found,
-        states: &states,
-        catalogue: connect.catalogue(),
-        may_change: access.may_give(CredentialsWrite::NAME),
-        now: OffsetDateTime::now_utc(),
-    };
-    Ok(Page::new("Credentials", list_view(&view)).command(
-        "Connect an account",
-        access.tenant().href("/credentials/new"),
-    ))
-}
-
-struct ListPage<'a> {
-    tenant: &'a Tenant,
-    at: &'a ui::Query,
-    found: &'a Rows<CredentialView>,
-    states: &'a [ProviderState],
-    catalogue: &'a Catalogue,
-    may_change: bool,
-    now: OffsetDateTime,
-}
-
-fn list_view(page: &ListPage<'_>) -> Markup {
-    let connect = || {
-        Button::primary("Connect an account")
-            .icon(Icon::Plug)
-            .to(page.tenant.href("/credentials/new"))
-            .render()
-    };
-    let header = PageHeader::new("Credentials").about(html! {
-        "Your own accounts at providers, with which messages are sent and webhooks are checked."
-    });
-    let header = match page.may_change {
-        true => header.actions(connect()),
-        false => header,
-    };
-    let mut empty = EmptyState::new(
-        Icon::Plug,
-        "No account is connected",
-        "Connect WhatsApp, Twilio or Telegram to receive messages, and a language model to have them answered.",
-    );
-    if page.may_change {
-        empty = empty.action(connect());
-    }
-    let table = Table::new("Credentials")
-        .column(Column::new("Provider"))
-        .column(Column::new("Name"))
-        .column(Column::new("State"))
-        .column(Column::new("Webhooks"))
-        .column(Column::new("Secrets"))
-        .column(Column::new("Changed"))
-        .empty(empty);
-    let table = page.found.data.iter().fold(table, |table, credential| {
-        let state = state_of(page.states, &credential.provider);
-        table.linked(
-            page.tenant.href(&format!("{LIST}/{}", credential.id)),
-            [
-                html! { (provider_name(page.catalogue, &credential.provider)) },
-                html! { (credential.name) },
-                badge(state),
-                webhooks(state),
-                html! { @for secret in &credential.secrets { @if secret.slot == "current" {
-                    (masked(secret.last4.as_deref())) " "
-                } } },
-                Moment::new(credential.updated_at, page.now).render(),
-            ],
-        )
-    });
-    let pages = CursorPages::new(
-        page.at,
-        page.found.next_cursor.as_deref(),
-        page.found.data.len(),
-    );
-    html! {
-        (header)
-        (Card::new(table.render()).flush().footer(pages.render()))
-    }
-}
-
 fn state_of<'a>(states: &'a [ProviderState], provider: &str) -> Option<&'a ProviderState> {
     states.iter().find(|state| state.provider == provider)
 }
@@ -171,6 +96,15 @@ fn state_of<'a>(states: &'a [ProviderState], provider: &str) -> Option<&'a Provi
 fn provider_name<'a>(catalogue: &'a Catalogue, id: &'a str) -> &'a str {
     catalogue.get(id).map_or(id, |provider| &provider.name)
 }
+
+fn environment_badge(environment: Environment) -> Badge {
+    match environment {
+        Environment::Live => Badge::new(Tone::Info, "Live"),
+        Environment::Test => Badge::new(Tone::Neutral, "Test"),
+    }
+}
+
+const ENVIRONMENTS: [(&str, &str); 2] = [("live", "Live"), ("test", "Test")];
 
 /// What the latest call says of the credential.
 fn badge(state: Option<&ProviderState>) -> Markup {

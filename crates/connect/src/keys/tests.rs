@@ -83,6 +83,7 @@ async fn create(node: &Connect, access: &Access<CredentialsWrite>, number: usize
         provider: PROVIDER.to_owned(),
         name: format!("credential {number}"),
         values: BTreeMap::from([(FIELD.to_owned(), value(number, 0))]),
+        ..NewCredential::default()
     };
     let made = node.create_credential(access, new).await;
     made.expect("it is stored").id

@@ -33,7 +33,9 @@ macro_rules! operations {
                 ("provider" = String, Path, description = "The provider's id in the catalogue", example = "openai"),
                 ("path" = String, Path, description = "The path below the provider's base URL", example = "models"),
                 ("freehold-credential" = Option<String>, Header,
-                    description = "The id of the credential to use; the provider's default one if absent"),
+                    description = "The id of the credential to use; the default one of the environment if absent"),
+                ("freehold-environment" = Option<String>, Header, example = "test",
+                    description = "`live` or `test`: of which environment to use the default credential; `live` if absent. None of the other is taken instead"),
             ),
             security(("api_key" = [])), responses(
             (status = 200, description = "The provider's answer, as it is"),

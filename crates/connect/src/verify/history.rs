@@ -11,7 +11,7 @@ use kernel::{
 use serde_json::json;
 
 use super::{Outcome, Verification};
-use crate::catalogue::Reason;
+use crate::{catalogue::Reason, credentials::expiry};
 
 /// How many findings of a credential are kept, besides those that count against the limit.
 const KEPT: i64 = 20;
@@ -70,14 +70,14 @@ pub(super) async fn keep<P: Permission>(
     let mut tx = access.begin().await?;
     // The lock puts tests of one credential in a row, so that a change is announced once.
     let current = sqlx::query!(
-        "SELECT version FROM cell.credential WHERE id = $1 FOR UPDATE",
+        "SELECT version, owner_id FROM cell.credential WHERE id = $1 FOR UPDATE",
         tested.id.uuid()
     )
     .fetch_optional(tx.conn())
     .await?;
-    if current.is_none_or(|current| current.version != tested.version) {
+    let Some(current) = current.filter(|current| current.version == tested.version) else {
         return tx.commit().await;
-    }
+    };
     let before = sqlx::query!(
         r#"SELECT outcome AS "outcome: Outcome" FROM cell.credential_verification
            WHERE credential_id = $1 AND outcome <> 'unknown'
@@ -115,6 +115,9 @@ pub(super) async fn keep<P: Permission>(
     )
     .execute(tx.conn())
     .await?;
+    if found.expires_at.is_some() {
+        expiry::watch(&mut tx).await?;
+    }
     let action = match (before, found.outcome) {
         (Some(Outcome::Good), Outcome::Refused) => Some("credential.refused"),
         (Some(Outcome::Refused), Outcome::Good) => Some("credential.recovered"),
@@ -141,6 +144,7 @@ pub(super) async fn keep<P: Permission>(
             credential: tested.id,
             provider: tested.provider.clone(),
             name: tested.name.clone(),
+            owner: current.owner_id.map(Into::into),
             reason: reason.as_str().to_owned(),
             advice: found.advice.clone().unwrap_or_default(),
         })

@@ -9,9 +9,10 @@ use kernel::{
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{Outcome, judge};
-use crate::Connect;
+use crate::{Connect, credentials::expiry};
 
 /// The kind of the jobs that test.
 pub const JOB: &str = "connect.verify";
@@ -26,8 +27,9 @@ struct Due {
     repeat: u8,
 }
 
-/// Registers the jobs of this slice.
+/// Registers the jobs of this crate: tests of credentials, and the look-out for their ends.
 pub fn register(registry: &mut Registry, connect: &Connect) {
+    expiry::register(registry);
     let connect = connect.clone();
     registry.job(JOB, move |access: Access<CredentialsUse>, due: Due| {
         let connect = connect.clone();
@@ -70,7 +72,7 @@ pub(crate) async fn begin(tx: &mut Tx, credential: CredentialId) -> Result<()> {
         repeat: 0,
     };
     tx.enqueue_raw(job(&due)?).await?;
-    tx.schedule(&name(credential), &daily(credential), JOB, &due)
+    tx.schedule(&name(credential), &daily(credential.uuid()), JOB, &due)
         .await
 }
 
@@ -96,8 +98,8 @@ fn name(credential: CredentialId) -> String {
 
 /// Once a day, in a minute that the id decides: ids end in random bits, so all credentials of all
 /// tenants spread over the day, and none moves.
-fn daily(credential: CredentialId) -> String {
-    let [.., a, b] = *credential.uuid().as_bytes();
+pub(crate) fn daily(id: Uuid) -> String {
+    let [.., a, b] = *id.as_bytes();
     let minute = u32::from(u16::from_be_bytes([a, b])) * 1440 / 65_536;
     format!("{} {} * * *", minute % 60, minute / 60)
 }
@@ -110,7 +112,9 @@ mod tests {
 
     #[test]
     fn the_daily_tests_spread_over_the_day() {
-        let times: BTreeSet<String> = (0..2_000).map(|_| daily(CredentialId::new())).collect();
+        let times: BTreeSet<String> = (0..2_000)
+            .map(|_| daily(CredentialId::new().uuid()))
+            .collect();
         assert!(times.len() > 900, "{}", times.len());
         for time in &times {
             let (minute, hour) = time
@@ -120,7 +124,7 @@ mod tests {
             assert!(minute.parse::<u8>().expect("a minute") < 60);
             assert!(hour.parse::<u8>().expect("an hour") < 24);
         }
-        let one = CredentialId::new();
+        let one = CredentialId::new().uuid();
         assert_eq!(daily(one), daily(one));
     }
 }

@@ -165,7 +165,7 @@ impl Scene {
         let search = async {
             loop {
                 let access = self.db.enter::<CredentialsRead>(&self.tenant).await;
-                let found = credentials::list(&access, None, None, 10).await;
+                let found = credentials::list(&access, &Default::default(), None, 10).await;
                 let found = found.expect("they are listed").into_iter();
                 let mut found = found.filter(|credential| credential.id == id);
                 if let Some(found) = found.next().and_then(|credential| credential.verification) {

@@ -10,6 +10,8 @@ pub(crate) struct Account {
     pub credential: CredentialId,
     /// As it stands in `conversation.account`. `None` where the credential does not say.
     pub address: Option<String>,
+    /// Whether it is for live use, and not for tests.
+    pub is_live: bool,
 }
 
 /// The tenant's accounts on a channel, oldest first.
@@ -20,7 +22,7 @@ pub(crate) async fn all(tx: &mut Tx, channel: Channel) -> Result<Vec<Account>> {
         Channel::Telegram => "bot_id",
     };
     let rows = sqlx::query!(
-        r#"SELECT c.id, COALESCE(NULLIF(c.fields->>$2, ''),
+        r#"SELECT c.id, c.environment = 'live' AS "is_live!", COALESCE(NULLIF(c.fields->>$2, ''),
                (SELECT i.external_id FROM cell.identifier i
                 WHERE i.credential_id = c.id AND i.kind = $2 ORDER BY i.external_id LIMIT 1)) AS address
            FROM cell.credential c WHERE c.provider = $1 ORDER BY c.created_at, c.id"#,
@@ -39,6 +41,7 @@ pub(crate) async fn all(tx: &mut Tx, channel: Channel) -> Result<Vec<Account>> {
             Account {
                 credential,
                 address: row.address.or(unnamed),
+                is_live: row.is_live,
             }
         })
         .collect())
@@ -71,6 +74,7 @@ pub(crate) async fn sole(tx: &mut Tx, channel: Channel) -> Result<(String, Optio
             Some(Account {
                 credential,
                 address: Some(address),
+                ..
             }),
             true,
         ) => Ok((address, Some(credential))),
@@ -78,7 +82,8 @@ pub(crate) async fn sole(tx: &mut Tx, channel: Channel) -> Result<(String, Optio
     }
 }
 
-/// The account from which a new conversation starts: the one that was asked for, or the only one.
+/// The account from which a new conversation starts: the one that was asked for, or the only one for
+/// live use. One for tests is taken where it is named.
 pub(crate) async fn choose(
     tx: &mut Tx,
     channel: Channel,
@@ -90,6 +95,11 @@ pub(crate) async fn choose(
             provider: channel.provider().to_owned(),
         });
     }
+    let live: Vec<CredentialId> = accounts
+        .iter()
+        .filter(|account| account.is_live)
+        .map(|account| account.credential)
+        .collect();
     let named: Vec<(String, CredentialId)> = accounts
         .into_iter()
         .filter_map(|account| Some((account.address?, account.credential)))
@@ -98,6 +108,8 @@ pub(crate) async fn choose(
         let names: Vec<&str> = named.iter().map(|(address, _)| address.as_str()).collect();
         names.join(", ")
     };
+    let mut usual = named.iter().filter(|(_, id)| live.contains(id));
+    let usual = usual.next().filter(|_| usual.next().is_none());
     match (from, named.as_slice()) {
         (_, []) => Err(Error::invalid(format!(
             "the {} credential names no number to send from; complete it under credentials",
@@ -108,10 +120,9 @@ pub(crate) async fn choose(
             .find(|(address, _)| address == from)
             .cloned()
             .ok_or_else(|| Error::field("from", format!("is none of your accounts: {}", names()))),
-        (None, [only]) => Ok(only.clone()),
-        (None, _) => Err(Error::field(
-            "from",
-            format!("name one of your accounts: {}", names()),
-        )),
+        (None, _) => usual.cloned().ok_or_else(|| {
+            let detail = format!("name one of your accounts: {}", names());
+            Error::field("from", detail)
+        }),
     }
 }

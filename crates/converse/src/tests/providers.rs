@@ -138,6 +138,7 @@ impl World {
             provider: provider.to_owned(),
             name: "test".to_owned(),
             values,
+            ..NewCredential::default()
         };
         self.connect
             .create_credential(&access, new)

@@ -149,6 +149,40 @@ impl Letter {
         )
     }
 
+    /// `advice` is the catalogue's.
+    pub fn credential_refused(tenant: &str, provider: &str, name: &str, advice: &str) -> Self {
+        Self::new(
+            format!("A credential of {} is refused", one_line(tenant)),
+            format!(
+                "The {provider} credential “{}” of {} worked so far, and is refused by the provider now.",
+                one_line(name),
+                one_line(tenant)
+            ),
+        )
+        .after(one_line(advice))
+        .after("The console shows under credentials what the provider said.")
+    }
+
+    /// `days` is how many are left, where it has not come to the last one.
+    pub fn credential_expiring(
+        tenant: &str,
+        provider: &str,
+        name: &str,
+        day: time::Date,
+        days: Option<u16>,
+    ) -> Self {
+        let (tenant, name) = (one_line(tenant), one_line(name));
+        let subject = match days {
+            Some(days) => format!("A credential of {tenant} ends within {days} days"),
+            None => format!("A credential of {tenant} ends today, or has ended"),
+        };
+        Self::new(
+            subject,
+            format!("The {provider} credential “{name}” of {tenant} is good until {day} (UTC)."),
+        )
+        .after("Make a new secret at the provider, and replace the old one in the console under credentials.")
+    }
+
     pub fn text(&self) -> String {
         let mut parts = self.before.clone();
         if let Some((label, link)) = &self.link {

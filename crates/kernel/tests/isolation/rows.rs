@@ -82,6 +82,7 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
         "credential_use" => vec![
             ("credential_id", parent.id("credential")),
             ("actor", own.text("actor")),
+            ("purpose", own.text("purpose")),
             ("hour", TIME.into()),
         ],
         "job_lane" => vec![("weight", own.number())],
@@ -124,6 +125,13 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("field", own.text("field")),
             ("slot", "'current'".into()),
             ("sealed", "'\\x00'".into()),
+        ],
+        "credential_version" => vec![
+            ("credential_id", parent.id("credential")),
+            ("version", format!("{} + 1", own.number)),
+            ("fields", "'{}'".into()),
+            ("reason", "'created'".into()),
+            ("created_by", own.text("actor")),
         ],
         "credential_verification" => vec![
             ("id", id),

@@ -80,7 +80,7 @@ async fn create(program: &Program, tenant: &DemoTenant) -> anyhow::Result<()> {
 
 async fn connect_accounts(program: &Program, tenant: &DemoTenant) -> anyhow::Result<String> {
     let access = enter::<CredentialsRead>(&program.db, &tenant.slug, REASON).await?;
-    let existing = connect::credentials::list(&access, None, None, 200).await?;
+    let existing = connect::credentials::list(&access, &Default::default(), None, 200).await?;
     let access = enter::<CredentialsWrite>(&program.db, &tenant.slug, REASON).await?;
     let mut names = Vec::new();
     for (provider, values) in tenant.credentials() {
@@ -99,6 +99,7 @@ async fn connect_accounts(program: &Program, tenant: &DemoTenant) -> anyhow::Res
             provider: provider.to_owned(),
             name: "default".to_owned(),
             values,
+            ..NewCredential::default()
         };
         program.connect.create_credential(&access, new).await?;
     }

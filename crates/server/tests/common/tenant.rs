@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use assist::agents::{self, NewAgent};
-use connect::credentials::{CredentialView, NewCredential, Rotation};
+use connect::credentials::{CredentialView, Filter, NewCredential, Rotation};
 use identity::tenants::{self, NewTenant};
 use kernel::{
     Access, Operator,
@@ -216,6 +216,7 @@ pub async fn connect_as(
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Secret::new(value.clone())))
             .collect(),
+        ..NewCredential::default()
     };
     let created = program.connect.create_credential(&access, new).await;
     created.expect("the account is connected")
@@ -224,7 +225,16 @@ pub async fn connect_as(
 /// The tenant's only credential at a provider.
 pub async fn credential(program: &Program, slug: &str, provider: Provider) -> CredentialId {
     let access = enter::<CredentialsRead>(program, slug).await;
-    let found = connect::credentials::list(&access, Some(&provider.to_string()), None, 1).await;
+    let found = connect::credentials::list(
+        &access,
+        &Filter {
+            provider: Some(provider.to_string()),
+            ..Filter::default()
+        },
+        None,
+        1,
+    )
+    .await;
     let found = found.expect("credentials are listed");
     found.first().expect("the account is connected").id
 }

@@ -19,7 +19,7 @@ use crate::{
 
 /// Parameters that are names everybody has, as in `twilio` and the paths of its API; they lead to the
 /// caller's own things.
-pub const SHARED_NAMES: [&str; 2] = ["provider", "path"];
+pub const SHARED_NAMES: [&str; 3] = ["provider", "path", "version"];
 
 /// What a contact writes to the tenant.
 pub const PLANTED: &str = "planted-words-of-acme";
@@ -76,6 +76,8 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("role", role),
         ("identity_provider", id(&provider.body)),
         ("job", id(&first("/v1/jobs").await)),
+        ("version", "1".to_owned()),
+        ("credential_version", "1".to_owned()),
         ("provider", "twilio".to_owned()),
         ("path", "2010-04-01/Accounts.json".to_owned()),
         ("entry", id(&first("/v1/audit").await)),
@@ -119,7 +121,14 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "POST /v1/credentials" => json!({ "provider": "openai", "name": "second",
             "values": { "api_key": "sk-proj-intruder000000000000000000000000000000000000" } }),
         "PATCH /v1/credentials/{credential}" => {
-            json!({ "values": { "app_secret": "0123456789abcdef0123456789abcdef" } })
+            json!({ "values": { "app_secret": "0123456789abcdef0123456789abcdef" },
+                "expires_at": "2030-01-01T00:00:00Z" })
+        }
+        "POST /v1/credentials/import" => {
+            json!({ "format": "env", "text": "ANTHROPIC_API_KEY=sk-ant-intruder" })
+        }
+        "POST /v1/credentials/{credential}/versions/{version}/restore" => {
+            json!({ "grace_seconds": 60 })
         }
         "PUT /v1/webhook-endpoints/{provider}" => json!({ "enabled": true }),
         "POST /v1/conversations/{conversation}/messages" => json!({ "text": "intruder" }),

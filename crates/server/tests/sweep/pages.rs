@@ -30,6 +30,13 @@ const EVERYBODYS: [&str; 4] = [
     "/app/{tenant}/branding/logo/{digest}",
 ];
 
+/// The ends of the paths whose forms may hold a file.
+const MULTIPART: [&str; 3] = [
+    "/branding",
+    "/credentials/import",
+    "/credentials/import/run",
+];
+
 /// Names in paths that everybody has.
 const SHARED: [&str; 3] = ["tenant", "provider", "version"];
 
@@ -69,7 +76,7 @@ async fn visit(node: &TestNode, method: &str, path: &str, cookie: Option<&str>) 
         request = request.header(header::COOKIE, cookie);
     }
     // What a form sends: enough for every handler to look at what the path names.
-    if method == Method::POST && path.ends_with("/branding") {
+    if method == Method::POST && MULTIPART.iter().any(|end| path.ends_with(end)) {
         request = request
             .header(header::CONTENT_TYPE, "multipart/form-data; boundary=end")
             .body("--end--\r\n");

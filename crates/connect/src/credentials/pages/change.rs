@@ -16,24 +16,24 @@ use super::{LIST, field, field_name, known, provider_name, values};
 use crate::{
     Connect,
     catalogue::Provider,
-    credentials::{CredentialView, Rotation},
+    credentials::{CredentialView, Rotation, read},
 };
 
 /// How long replaced secrets go on verifying webhooks: seconds, and words.
-const GRACES: [(u32, &str); 4] = [
+pub(super) const GRACES: [(u32, &str); 4] = [
     (0, "Not at all: they are known to others"),
     (3_600, "For an hour"),
     (86_400, "For a day"),
     (604_800, "For a week"),
 ];
-const USUAL_GRACE: u32 = 86_400;
+pub(super) const USUAL_GRACE: u32 = 86_400;
 
 pub async fn show(
     access: Access<CredentialsWrite>,
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<Page> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let provider = known(&connect, &credential.provider)?;
     let body = form(
         access.tenant(),
@@ -90,17 +90,15 @@ pub async fn replace(
     Path((_, id)): Path<(String, CredentialId)>,
     Form(entered): Form<Fields>,
 ) -> Result<std::result::Result<SeeOther, Page>> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let provider = known(&connect, &credential.provider)?;
     let mut values = values(provider, &entered);
     values.retain(|name, value| {
         credential.fields.get(name).map(String::as_str) != Some(value.expose())
     });
-    let grace = entered.get("grace").parse().ok();
-    let known_grace = |seconds: &u32| GRACES.iter().any(|(known, _)| known == seconds);
     let rotation = Rotation {
         values,
-        grace_seconds: grace.filter(known_grace).unwrap_or(USUAL_GRACE),
+        grace_seconds: grace(&entered),
     };
     match connect.rotate_credential(&access, id, rotation).await {
         Ok(_) => {
@@ -123,18 +121,28 @@ pub async fn replace(
     }
 }
 
+/// The grace that was chosen; the usual one where none of them was.
+pub(super) fn grace(entered: &Fields) -> u32 {
+    let grace = entered.get("grace").parse().ok();
+    let known = |seconds: &u32| GRACES.iter().any(|(known, _)| known == seconds);
+    grace.filter(known).unwrap_or(USUAL_GRACE)
+}
+
 pub async fn ask_delete(
     access: Access<CredentialsWrite>,
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<Page> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let name = provider_name(connect.catalogue(), &credential.provider);
     let here = access.tenant().href(&format!("{LIST}/{id}"));
     let confirm = Confirm::new(
         format!("Disconnect {name} – {}?", credential.name),
         html! {
-            p { "Its secrets are deleted at once. Messages by it can neither be sent nor received." }
+            p { "Its secrets and earlier versions are deleted at once. Messages by it can neither be sent nor received." }
+            @if credential.is_default {
+                p { "It is the default one: the oldest that is left of its environment takes its place." }
+            }
             p { "Conversations stay. To connect it again, its values have to be entered again." }
         },
         format!("{here}/delete"),

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use kernel::{
     Access, Result,
+    actors::Names,
     db::Tenant,
     extract::{Form, Path},
     id::CredentialId,
@@ -16,14 +17,16 @@ use ui::{
     SeeOther, Table, Tone,
 };
 
-use super::{LIST, badge, masked, tested, webhooks};
+use super::{
+    LIST, badge, environment_badge, list, masked, tested, versions::card as versions_card, webhooks,
+};
 use crate::{
     Connect,
     catalogue::Provider,
     credentials::{
-        CredentialView, SecretView,
+        CredentialView, SecretView, VersionView, read,
         state::{self, Outcome, ProviderState},
-        store,
+        versions,
     },
 };
 
@@ -32,11 +35,18 @@ pub async fn show(
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<Page> {
-    let credential = store::get(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     let states = state::of_providers(&access).await?;
+    let versions = versions::versions(&access, id).await?;
+    let owner = credential.owner.map(|owner| format!("user:{owner}"));
+    let actors = versions.iter().map(|version| version.created_by.as_str());
+    let actors = actors.chain(credential.last_used.as_ref().map(|used| used.by.as_str()));
+    let names = Names::of(&access, actors.chain(owner.as_deref())).await?;
     let detail = Detail {
         tenant: access.tenant(),
         credential: &credential,
+        versions: &versions,
+        names: &names,
         provider: connect.catalogue().get(&credential.provider),
         state: super::state_of(&states, &credential.provider),
         hook_url: connect.hook_url(&access.tenant().slug, &credential.provider),
@@ -49,6 +59,8 @@ pub async fn show(
 pub(super) struct Detail<'a> {
     pub tenant: &'a Tenant,
     pub credential: &'a CredentialView,
+    pub versions: &'a [VersionView],
+    pub names: &'a Names,
     /// Absent where the catalogue has it no longer.
     pub provider: Option<&'a Provider>,
     pub state: Option<&'a ProviderState>,
@@ -85,10 +97,17 @@ impl Render for Detail<'_> {
         let here = self.here();
         let header = PageHeader::new(self.title())
             .crumb("Credentials", self.tenant.href(LIST))
-            .beside(badge(self.state));
+            .beside(html! {
+                (badge(self.state)) " " (environment_badge(self.credential.environment)) " "
+                @if self.credential.is_default { (Badge::new(Tone::Neutral, "Default")) }
+            });
         let header = match self.may_change {
             true => header.actions(html! {
                 (Button::danger("Disconnect").to(format!("{here}/delete")))
+                @if !self.credential.is_default {
+                    form method="post" action={ (here) "/default" } { (Button::secondary("Make default")) }
+                }
+                (Button::secondary("Edit details").to(format!("{here}/details")))
                 (Button::primary("Replace values").to(format!("{here}/replace")))
             }),
             false => header,
@@ -102,6 +121,8 @@ impl Render for Detail<'_> {
                     div.stack { (self.tested()) (self.inbound()) }
                 }
                 (self.secrets())
+                (versions_card(self.versions, self.provider, self.names,
+                    self.may_change.then_some(here.as_str()), self.now))
             }
         }
     }
@@ -150,14 +171,12 @@ impl Detail<'_> {
                 Copyable::new(self.label(name), value).render(),
             )
         });
-        let last = self.state.and_then(|state| state.last_call.as_ref());
         let facts = facts
+            .fact("Owner", self.owner())
+            .fact("Ends", list::ends(credential.expires_at, self.now))
             .fact(
-                "Last call",
-                html! { @match last {
-                    Some(call) => (Moment::new(call.at, self.now)),
-                    None => span.muted { "None" },
-                } },
+                "Last used",
+                list::used(credential.last_used.as_ref(), self.names, self.now),
             )
             .fact(
                 "Connected",
@@ -172,6 +191,15 @@ impl Detail<'_> {
                 Copyable::new("credential id", credential.id.to_string()).render(),
             );
         Card::new(facts.render()).title("Account").render()
+    }
+
+    fn owner(&self) -> Markup {
+        html! {
+            @match self.credential.owner {
+                Some(owner) => (self.names.show(&format!("user:{owner}"))),
+                None => span.muted { "Nobody" },
+            }
+        }
     }
 
     fn inbound(&self) -> Markup {
@@ -240,18 +268,27 @@ impl Detail<'_> {
                 self.slot(secret),
             ])
         });
-        Card::new(table.render())
+        let card = Card::new(table.render())
             .title("Secrets")
             .about("Encrypted with a key of your own account's. Nobody can read them here, you included.")
-            .flush()
-            .render()
+            .flush();
+        let mut slots = self.credential.secrets.iter();
+        let has_grace = slots.any(|secret| secret.slot == "previous");
+        match has_grace && self.may_change {
+            true => card
+                .footer(html! {
+                    (Button::secondary("End the grace now").small().to(format!("{}/previous", self.here())))
+                })
+                .render(),
+            false => card.render(),
+        }
     }
 
     fn slot(&self, secret: &SecretView) -> Markup {
         html! {
             @match (secret.slot.as_str(), secret.valid_until) {
                 ("previous", Some(until)) => {
-                    (Badge::new(Tone::Warning, "Replaced")) " webhooks signed with it are let in until it ends "
+                    (Badge::new(Tone::Warning, "Replaced")) " accepted on webhooks until its grace ends "
                     (Moment::new(until, self.now))
                 }
                 _ => (Badge::new(Tone::Success, "In use")),
@@ -271,7 +308,7 @@ pub async fn set_webhooks(
     Path((_, id)): Path<(String, CredentialId)>,
     Form(switch): Form<Switch>,
 ) -> Result<SeeOther> {
-    let credential = connect.credential_view(&access, id).await?;
+    let credential = read::get(&access, id).await?;
     connect
         .set_endpoint(&access, &credential.provider, switch.enabled)
         .await?;

@@ -14,11 +14,11 @@ use ui::{
     Button, Card, Column, Copyable, Facts, Field, Flash, Page, PageHeader, SeeOther, Table, Tone,
 };
 
-use super::{LIST, field, field_name, known, values};
+use super::{ENVIRONMENTS, LIST, field, field_name, known, values};
 use crate::{
     Connect,
     catalogue::{Catalogue, Provider},
-    credentials::NewCredential,
+    credentials::{Environment, NewCredential},
 };
 
 pub async fn choose(access: Access<CredentialsWrite>, State(connect): State<Connect>) -> Page {
@@ -84,7 +84,9 @@ pub async fn create(
     let new = NewCredential {
         provider: provider.id.clone(),
         name: entered.get("name").trim().to_owned(),
+        environment: Environment::parse(entered.get("environment")).unwrap_or_default(),
         values: values(provider, &entered),
+        ..NewCredential::default()
     };
     match connect.create_credential(&access, new).await {
         Ok(made) => {
@@ -154,6 +156,10 @@ impl Render for NewForm<'_> {
         let body = html! {
             (Field::text("name", "Name").value(name).max_length(100).error(wrong("name"))
                 .hint("Tells several accounts at this provider apart."))
+            (Field::select("environment", "Environment", ENVIRONMENTS).value(match self.entered.get("environment") {
+                "" => "live",
+                chosen => chosen,
+            }).hint("What is for tests is never taken for live use, nor the other way round."))
             @for asked in &provider.credential.fields {
                 @let known = self.entered.get(&field_name(&asked.name));
                 @if self.token_field() == Some(&asked.name) {

@@ -39,6 +39,17 @@ pub(super) fn card(
     }
 }
 
+/// What the latest test found, in a word.
+pub(super) fn badge(found: Option<&Verification>) -> Markup {
+    match found {
+        None => html! { span.muted { "Not tested" } },
+        Some(found) => {
+            let (tone, words) = verdict(found.outcome);
+            Badge::status(tone, words).render()
+        }
+    }
+}
+
 fn facts(found: &Verification, now: OffsetDateTime) -> Facts {
     let (tone, words) = verdict(found.outcome);
     let facts = Facts::new()

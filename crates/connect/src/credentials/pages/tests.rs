@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use kernel::{
-    db::TenantStatus,
-    id::{CellId, CredentialId, TenantId},
+    actors::Names,
+    db::{Tenant, TenantStatus},
+    id::{CellId, CredentialId, TenantId, UserId},
+    page::Page as Rows,
 };
-use time::{Duration, macros::datetime};
+use time::{Duration, OffsetDateTime, macros::datetime};
 use uuid::Uuid;
 
 use crate::{
@@ -14,7 +16,13 @@ use crate::{
     verify::{self, Verification},
 };
 
-use super::{super::SecretView, detail::Detail, new::NewForm, state::LastCall, *};
+use super::{detail::Detail, list::ListPage, new::NewForm, *};
+use crate::credentials::{
+    CredentialView, LastUse, SecretView, VersionReason, VersionView,
+    import::{Entry, EntryOutcome, Outcome as ImportOutcome, Report, Taken},
+    model::VersionSecret,
+    state::LastCall,
+};
 
 const NOW: OffsetDateTime = datetime!(2026-03-14 12:00 UTC);
 
@@ -40,6 +48,16 @@ fn credential() -> CredentialView {
         id: CredentialId::from(Uuid::nil()),
         provider: "whatsapp".to_owned(),
         name: "main <line>".to_owned(),
+        environment: Environment::Live,
+        is_default: true,
+        owner: Some(owner()),
+        expires_at: Some(NOW + Duration::days(10)),
+        entered_expiry: Some(NOW + Duration::days(10)),
+        last_used: Some(LastUse {
+            at: NOW - Duration::hours(3),
+            by: "api_key:key_1".to_owned(),
+            purpose: "proxy".to_owned(),
+        }),
         fields: BTreeMap::from([("phone_number_id".to_owned(), "123456789".to_owned())]),
         secrets: vec![
             secret("access_token", "current", "a1b2", None),
@@ -66,6 +84,31 @@ fn credential() -> CredentialView {
     }
 }
 
+fn owner() -> UserId {
+    UserId::from(Uuid::nil())
+}
+
+fn versions() -> Vec<VersionView> {
+    let version = |version, reason, restored_from, last4: &str| VersionView {
+        version,
+        current: version == 2,
+        created_by: "api_key:key_1".to_owned(),
+        created_at: NOW - Duration::days(1),
+        reason,
+        restored_from,
+        changed: vec!["access_token".to_owned(), "gone_field".to_owned()],
+        fields: BTreeMap::new(),
+        secrets: vec![VersionSecret {
+            field: "access_token".to_owned(),
+            last4: Some(last4.to_owned()),
+        }],
+    };
+    vec![
+        version(2, VersionReason::Restored, Some(1), "a1b2"),
+        version(1, VersionReason::Created, None, "a1b2"),
+    ]
+}
+
 fn state(outcome: Outcome) -> ProviderState {
     ProviderState {
         provider: "whatsapp".to_owned(),
@@ -85,7 +128,18 @@ fn lines(markup: Markup) -> String {
 fn the_list() {
     let catalogue = Catalogue::builtin();
     let found = Rows {
-        data: vec![credential()],
+        data: vec![
+            credential(),
+            CredentialView {
+                environment: Environment::Test,
+                name: "trial".to_owned(),
+                is_default: false,
+                expires_at: None,
+                last_used: None,
+                verification: None,
+                ..credential()
+            },
+        ],
         next_cursor: None,
     };
     let page = ListPage {
@@ -93,11 +147,12 @@ fn the_list() {
         at: &ui::Query::new("/app/acme/credentials", ""),
         found: &found,
         states: &[state(Outcome::Accepted)],
+        names: &Names::default(),
         catalogue: &catalogue,
         may_change: true,
         now: NOW,
     };
-    insta::assert_snapshot!(lines(list_view(&page)));
+    insta::assert_snapshot!(lines(page.render()));
 }
 
 #[test]
@@ -106,6 +161,8 @@ fn a_credential_that_is_refused() {
     let detail = Detail {
         tenant: &tenant(),
         credential: &credential(),
+        versions: &versions(),
+        names: &Names::default(),
         provider: catalogue.get("whatsapp"),
         state: Some(&state(Outcome::Refused)),
         hook_url: "https://hooks.example.com/hooks/acme/whatsapp".to_owned(),
@@ -171,4 +228,42 @@ fn replacing_shows_no_secret_and_asks_for_none() {
     assert!(!html.contains("a1b2"), "{html}");
     // The choice of the grace is the only field that must be made.
     assert_eq!(html.matches(" required").count(), 1, "{html}");
+}
+
+#[test]
+fn a_preview_shows_where_each_value_goes_and_none_of_them() {
+    let catalogue = Catalogue::builtin();
+    let entry = |place: &str, field: Option<&str>, outcome, reason: Option<&str>| Entry {
+        place: place.to_owned(),
+        source: field.map(|_| "OPENAI_API_KEY".to_owned()),
+        outcome,
+        provider: field.map(|_| "openai".to_owned()),
+        field: field.map(str::to_owned),
+        name: field.map(|_| "default".to_owned()),
+        environment: field.map(|_| Environment::Live),
+        reason: reason.map(str::to_owned),
+        last4: field.map(|_| "a1b2".to_owned()),
+    };
+    let report = Report {
+        dry_run: true,
+        credentials: vec![Taken {
+            id: None,
+            provider: "openai".to_owned(),
+            name: "default".to_owned(),
+            environment: Environment::Live,
+            outcome: ImportOutcome::Created,
+            reason: None,
+        }],
+        entries: vec![
+            entry("line 1", Some("api_key"), EntryOutcome::New, None),
+            entry(
+                "line 2",
+                None,
+                EntryOutcome::Invalid,
+                Some("is not <right>"),
+            ),
+        ],
+    };
+    let html = lines(import::previewed(&tenant(), &catalogue, &report, "sealed"));
+    insta::assert_snapshot!(html);
 }

@@ -29,6 +29,7 @@ fn judge(
     let credential = OpenCredential::new(
         CredentialId::new(),
         &provider.id,
+        crate::credentials::Environment::Live,
         fields.collect(),
         BTreeMap::new(),
     );
