@@ -240,6 +240,7 @@ async fn fill(program: &Program, arguments: &Arguments) -> anyhow::Result<Vec<He
                 provider: PROVIDER.to_owned(),
                 name: format!("credential {}", all.len()),
                 values: value(all.len()),
+                ..NewCredential::default()
             };
             let id = program.connect.create_credential(&write, new).await?.id;
             all.push(Held {
