@@ -83,6 +83,7 @@ pub async fn tenants(program: &Program, count: usize) -> anyhow::Result<Vec<Tena
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), Secret::new(value)))
                     .collect(),
+                ..NewCredential::default()
             };
             program.connect.create_credential(&access, new).await?;
         }

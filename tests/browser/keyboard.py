@@ -199,6 +199,7 @@ CUSTOMERS = [
     "",
     "/conversations",
     "/credentials",
+    "/credentials/import",
     "/credentials/new",
     "/credentials/new/twilio",
     "/api-keys",

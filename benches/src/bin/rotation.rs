@@ -295,6 +295,7 @@ async fn fill(program: &Program, arguments: &Arguments) -> anyhow::Result<Vec<He
                 owner: None,
                 expires_at: None,
                 values: value(all.len()),
+                ..NewCredential::default()
             };
             let id = program.connect.create_credential(&write, new).await?.id;
             all.push(Held {

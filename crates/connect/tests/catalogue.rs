@@ -362,3 +362,41 @@ fn a_missing_folder_is_an_error_that_names_it() {
     let error = load(Path::new("/nonexistent/providers")).expect_err("fails");
     assert!(error.to_string().contains("/nonexistent/providers"));
 }
+
+/// A file of environment variables names no provider, so each name is to be of one field alone.
+#[test]
+fn every_variable_is_one_fields() {
+    let catalogue = Catalogue::builtin();
+    let mut known = std::collections::BTreeMap::new();
+    for provider in catalogue.iter() {
+        for field in &provider.credential.fields {
+            for name in &field.env {
+                let place = format!("{}.{}", provider.id, field.name);
+                let before = known.insert(name.clone(), place.clone());
+                assert_eq!(before, None, "{name} is {place} as well");
+            }
+        }
+    }
+    assert_eq!(known["OPENAI_API_KEY"], "openai.api_key");
+    assert!(known.len() > 60, "{}", known.len());
+}
+
+#[test]
+fn a_variable_is_written_as_variables_are() {
+    let text = BROKEN_VARIABLES;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("acme.toml"), text).expect("is written");
+    let error = Catalogue::builtin().with_folder(folder.path());
+    let error = error.expect_err("it is refused").to_string();
+    assert!(error.contains("credential.fields[0].env"), "{error}");
+}
+
+const BROKEN_VARIABLES: &str = r#"
+id = "acme"
+name = "Acme"
+docs = "https://example.com"
+[[credential.fields]]
+name = "key"
+label = "Key"
+env = ["acme-key"]
+"#;

@@ -1,6 +1,9 @@
 //! Letters about a tenant's credentials: one that is refused now, one that is about to end. To the
 //! member who answers for it; where nobody does, to the tenant's owners.
 
+#[cfg(test)]
+mod tests;
+
 use kernel::{
     Access, Result,
     events::{CredentialExpiring, CredentialRefused},
