@@ -53,8 +53,9 @@ fn check(text: &str, layer: usize) -> Result<()> {
     // The first segment is what stands before the leading slash.
     let mut segments = text.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
-        // Some servers cut parameters off before they look at dots (`..;x`).
-        let bare = segment.split(';').next().unwrap_or_default();
+        // Some servers cut parameters off before they look at dots (`..;x`), and those that decode
+        // before they take an address apart, what then is a query or a fragment (`..%23`).
+        let bare = segment.split([';', '?', '#']).next().unwrap_or_default();
         if matches!(bare, "." | "..") {
             return Err(refused("has a `.` or `..` segment"));
         }
@@ -150,6 +151,9 @@ mod tests {
             "/a%2f..%2fx",
             "/..;x/y",
             "/..%3bx/y",
+            "/..%23",
+            "/a/..%3Fx",
+            "/..%2523/y",
             "/..%5cx",
             "/a\\b",
             "/%5c%5chost",
