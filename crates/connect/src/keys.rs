@@ -26,6 +26,11 @@ use std::collections::BTreeMap;
 use kernel::{Access, Error, Result, permission::Permission};
 use vault::WrappedKey;
 
+/// Whether a KEK of a census is a tenant's own, which no operator retires.
+pub fn is_own(kek: &str) -> bool {
+    crate::own_key::parse(kek).is_some()
+}
+
 /// All of the tenant's data keys, as they are stored.
 pub(crate) async fn stored<P: Permission>(access: &Access<P>) -> Result<BTreeMap<u32, WrappedKey>> {
     let mut tx = access.read().await?;

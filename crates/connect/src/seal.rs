@@ -98,10 +98,7 @@ impl Connect {
     ) -> Result<Option<Secret>> {
         let generation = generation_of(sealed).map_err(Error::internal)?;
         let wrapped = account.wrapped.get(&generation);
-        match self
-            .open_with(access, wrapped, place, sealed)
-            .await
-        {
+        match self.open_with(access, wrapped, place, sealed).await {
             Ok(value) => Ok(Some(value)),
             Err(Unopened::Stale(_)) => Ok(None),
             Err(Unopened::Failed(error)) => Err(error),

@@ -31,9 +31,17 @@ struct Wrap {
 }
 
 enum Place {
-    SigningKey { generation: i32, kid: String },
-    Totp { user: UserId },
-    IdentityProvider { tenant: TenantId, id: IdentityProviderId },
+    SigningKey {
+        generation: i32,
+        kid: String,
+    },
+    Totp {
+        user: UserId,
+    },
+    IdentityProvider {
+        tenant: TenantId,
+        id: IdentityProviderId,
+    },
 }
 
 impl Place {
@@ -125,7 +133,10 @@ async fn open(keys: &KeyProviders, wrap: &Wrap) -> Result<()> {
         }
         Place::IdentityProvider { tenant, id } => {
             let record = id.uuid();
-            key.open(&oidc::sealed_for(*tenant, record.as_bytes()).1, &wrap.sealed)
+            key.open(
+                &oidc::sealed_for(*tenant, record.as_bytes()).1,
+                &wrap.sealed,
+            )
         }
     };
     opened.map(drop).map_err(Error::internal)
@@ -181,11 +192,10 @@ async fn stored(
 /// The wraps of one tenant's identity providers, whose rows no other tenant's transaction sees.
 async fn of_tenant(people: &People, tenant: TenantId) -> Result<Vec<Wrap>> {
     let mut tx = people.begin(Whose::tenant(tenant)).await?;
-    let rows = sqlx::query!(
-        "SELECT id, kek, wrapped, sealed FROM control.identity_provider ORDER BY id"
-    )
-    .fetch_all(tx.conn())
-    .await?;
+    let rows =
+        sqlx::query!("SELECT id, kek, wrapped, sealed FROM control.identity_provider ORDER BY id")
+            .fetch_all(tx.conn())
+            .await?;
     tx.commit().await?;
     let wraps = rows.into_iter().map(|row| Wrap {
         place: Place::IdentityProvider {

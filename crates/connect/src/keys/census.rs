@@ -143,11 +143,7 @@ impl Connect {
 
 impl Connect {
     /// Opens the login at the tenant's own key provider, where there is one.
-    async fn prove_login(
-        &self,
-        access: &Access<DataKeysWrite>,
-        census: &mut Census,
-    ) -> Result<()> {
+    async fn prove_login(&self, access: &Access<DataKeysWrite>, census: &mut Census) -> Result<()> {
         let Some(row) = own_key::read(access).await? else {
             return Ok(());
         };

@@ -151,10 +151,7 @@ impl Overview<'_> {
         let facts = match (&own.transit, &own.aws) {
             (Some(at), _) => {
                 let facts = facts
-                    .fact(
-                        "Address",
-                        Copyable::new("address", &at.address).render(),
-                    )
+                    .fact("Address", Copyable::new("address", &at.address).render())
                     .fact("Key", html! { code { (at.mount) "/" (at.key) } });
                 let facts = match &at.namespace {
                     Some(namespace) => facts.fact("Namespace", html! { code { (namespace) } }),
@@ -236,9 +233,7 @@ async fn verify(
     let state = own.map_or(KeyState::Working, |own| own.state);
     Ok(match state {
         KeyState::Working => back(&access, Tone::Success, "Your key works."),
-        KeyState::Unavailable => {
-            back(&access, Tone::Warning, "Your key provider does not answer.")
-        }
+        KeyState::Unavailable => back(&access, Tone::Warning, "Your key provider does not answer."),
         KeyState::Withdrawn => back(
             &access,
             Tone::Danger,

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::{
-    Access, Error, Result, Tx,
-    audit::Act,
-    events::EncryptionKeyFailing,
-    id::TenantKeyId,
+    Access, Error, Result, Tx, audit::Act, events::EncryptionKeyFailing, id::TenantKeyId,
     permission::Permission,
 };
 use serde_json::json;
@@ -119,9 +116,12 @@ pub(crate) async fn is_whose(tx: &mut Tx) -> Result<Option<TenantKeyId>> {
 /// until this transaction ends: a data key that is added meanwhile would stay under the wrong one.
 pub(crate) async fn lock(tx: &mut Tx) -> Result<()> {
     let name = format!("tenant_key/{}", tx.tenant().id);
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))",
+        name
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -189,9 +189,7 @@ pub(super) async fn note<P: Permission>(
 }
 
 /// The tenant's data keys and which own key there is, as they are while this transaction lasts.
-pub(super) async fn held(
-    tx: &mut Tx,
-) -> Result<(Option<TenantKeyId>, BTreeMap<u32, WrappedKey>)> {
+pub(super) async fn held(tx: &mut Tx) -> Result<(Option<TenantKeyId>, BTreeMap<u32, WrappedKey>)> {
     lock(tx).await?;
     let rows = sqlx::query!(
         "SELECT generation, kek, wrapped FROM cell.data_key ORDER BY generation FOR UPDATE"

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use kernel::{Access, Error, Result, permission::EncryptionKeyWrite};
 use vault::ProviderError;
 
-use super::{EncryptionKeyView, KeyFailure, KeyState, Own, change::seen, inner, own::round_trip, row};
+use super::{
+    EncryptionKeyView, KeyFailure, KeyState, Own, change::seen, inner, own::round_trip, row,
+};
 use crate::{Connect, keys, seal::owner};
 
 impl Connect {

@@ -87,15 +87,16 @@ impl KeyForm<'_> {
             (CodeBlock::new("Commands", TRANSIT_COMMANDS))
             (CodeBlock::new("Policy", TRANSIT_POLICY))
             p { "Whoever withdraws the policy, or disables the key, withdraws your secrets from us within five minutes." }
-        });
+        })
+        .render();
         let login = Radios::new("login", "How to sign in")
             .value(self.value("login", "approle"))
+            .explained("approle", "AppRole", "Asks for new tokens by itself.")
             .explained(
-                "approle",
-                "AppRole",
-                "Asks for new tokens by itself.",
+                "token",
+                "Token",
+                "One that does not expire, or that you renew there.",
             )
-            .explained("token", "Token", "One that does not expire, or that you renew there.")
             .error(wrong("login"));
         let fields = html! {
             (Field::url("address", "Address").value(self.value("address", "")).max_length(500)
@@ -126,7 +127,8 @@ impl KeyForm<'_> {
             p { "Make a symmetric key that encrypts and decrypts, and a user with an access key and this policy:" }
             (CodeBlock::new("Policy", AWS_POLICY))
             p { "Whoever disables the key, or takes the policy away, withdraws your secrets from us within five minutes." }
-        });
+        })
+        .render();
         let fields = html! {
             (Field::text("key", "The key's ARN").value(self.value("key", "")).max_length(500)
                 .placeholder("arn:aws:kms:eu-central-1:123456789012:key/…").autocomplete("off")
@@ -233,7 +235,9 @@ fn answered(
         Err(error @ (Error::TenantKeyUnavailable(_) | Error::TenantKeyWithdrawn { .. })) => {
             // Of the key that there is now: it has to give the data keys out once more.
             let why = sentence(&error.to_string());
-            Refusal::whole(&format!("The key that you use now is needed once more. {why}"))
+            Refusal::whole(&format!(
+                "The key that you use now is needed once more. {why}"
+            ))
         }
         Err(error) => error.refusal()?,
     };

@@ -105,7 +105,14 @@ fn overview_of_a_key_in_aws() {
 
 #[test]
 fn a_refused_form_keeps_what_was_entered_but_for_the_secret() {
-    let entered: Fields = serde_html("address=https://bao.example&mount=&key=k&login=token&secret=hvs.x");
+    let entered = serde_json::json!([
+        ["address", "https://bao.example"],
+        ["mount", ""],
+        ["key", "k"],
+        ["login", "token"],
+        ["secret", "hvs.x"],
+    ]);
+    let entered: Fields = serde_json::from_value(entered).expect("pairs");
     let refusal = Error::field("mount", "may hold letters").refusal();
     let refusal = refusal.expect("a refusal");
     let form = KeyForm {

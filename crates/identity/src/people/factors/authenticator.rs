@@ -12,11 +12,7 @@ use uuid::Uuid;
 use vault::{Context, Owner, WrappedKey};
 use zeroize::Zeroizing;
 
-use super::{
-    Confirmed, address_of, recovery,
-    recovery::RecoveryCodes,
-    totp,
-};
+use super::{Confirmed, address_of, recovery, recovery::RecoveryCodes, totp};
 use crate::{
     mail::{self, Letter},
     people::{
