@@ -13,6 +13,7 @@ use super::Holder;
 /// Why the tenant's own key can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = EncryptionKeyFailure)]
 pub enum KeyFailure {
     /// The provider does not answer, or says that it is out of service.
     Unreachable,

@@ -11,6 +11,7 @@ use super::KeyFailure;
 /// What kind of provider holds a tenant's own key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = EncryptionKeyProvider)]
 pub enum Holder {
     /// The Transit engine of OpenBao or HashiCorp Vault.
     Transit,
@@ -82,6 +83,7 @@ pub struct NewAwsKey {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TransitLogin)]
 pub enum LoginKind {
     Token,
     Approle,
@@ -104,6 +106,7 @@ pub(crate) enum Place {
 
 /// A Transit key without the login's secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TransitKey)]
 pub struct TransitView {
     pub address: String,
     pub namespace: Option<String>,
@@ -117,6 +120,7 @@ pub struct TransitView {
 
 /// A key of AWS KMS without the secret access key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AwsKey)]
 pub struct AwsView {
     pub key: String,
     pub access_key_id: String,
@@ -376,6 +380,7 @@ pub struct OwnKeyView {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = EncryptionKeyState)]
 pub enum KeyState {
     Working,
     /// The provider does not answer. It works again by itself.
