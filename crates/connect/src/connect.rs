@@ -10,7 +10,8 @@ use vault::{DataKeys, KeyProviders};
 use url::Url;
 
 use crate::{
-    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens, uses::Uses,
+    account::Accounts, catalogue::Catalogue, own_key::Owns, proxy::Memory, seal::owner,
+    tokens::Tokens, uses::Uses,
 };
 
 /// How often expired data keys are wiped from memory.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub providers: HashMap<String, ProviderSettings>,
     /// What may be called inside the operator's network where a tenant names the address.
     pub allow: AllowList,
+    /// Where AWS KMS is called for tenants' own keys; absent, where each key's region is.
+    pub kms_endpoint: Option<String>,
     /// Whether credentials are tested at their providers when they are saved, and daily. On demand
     /// they always are.
     pub verify_credentials: bool,
@@ -48,6 +51,7 @@ struct Shared {
     settings: Settings,
     keys: Arc<KeyProviders>,
     data_keys: DataKeys,
+    owns: Owns,
     accounts: Accounts,
     tokens: Tokens,
     proxy: Memory,
@@ -90,6 +94,7 @@ impl Connect {
             settings,
             keys: keys.into(),
             data_keys,
+            owns: Owns::new(),
             accounts: Accounts::new(),
             tokens: Tokens::new(),
             proxy: Memory::new(),
@@ -109,9 +114,13 @@ impl Connect {
                         connect.0.accounts.clear();
                         connect.0.tokens.clear();
                         connect.0.data_keys.clear();
+                        connect.0.owns.clear();
                     }
                     Ok(Err(broadcast::error::RecvError::Closed)) => return,
-                    Err(_) => connect.0.data_keys.drop_expired(),
+                    Err(_) => {
+                        connect.0.data_keys.drop_expired();
+                        connect.0.owns.drop_expired();
+                    }
                 }
             }
         });
@@ -123,9 +132,11 @@ impl Connect {
         self.0.tokens.forget_tenant(tenant);
     }
 
-    /// Drops a tenant's unwrapped data keys, and with them what could be opened by them.
+    /// Drops a tenant's unwrapped data keys, and with them what could be opened by them; also its own
+    /// key provider, which may be another one now.
     pub(crate) fn forget_keys(&self, tenant: TenantId) {
         self.forget(tenant);
+        self.0.owns.forget(tenant);
         self.0.data_keys.forget(owner(tenant));
     }
 
@@ -142,7 +153,7 @@ impl Connect {
         format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
     }
 
-    /// Who holds the key-encryption keys.
+    /// Who holds the installation's key-encryption keys.
     pub fn keys(&self) -> &KeyProviders {
         &self.0.keys
     }
@@ -150,6 +161,10 @@ impl Connect {
     /// The unwrapped data keys of this node.
     pub fn data_keys(&self) -> &DataKeys {
         &self.0.data_keys
+    }
+
+    pub(crate) fn owns(&self) -> &Owns {
+        &self.0.owns
     }
 
     pub(crate) fn accounts(&self) -> &Accounts {
@@ -167,6 +182,11 @@ impl Connect {
     /// Who used which credential for what.
     pub(crate) fn uses(&self) -> &Uses {
         &self.0.uses
+    }
+
+    /// The way to addresses that tenants name.
+    pub(crate) fn outside(&self) -> &Egress {
+        &self.0.outside
     }
 
     /// The way to a provider's API.

@@ -213,8 +213,18 @@ async fn answer(arrival: &Arrival<'_>, started: Instant, outcome: Result<Outcome
         // Not committed, so not acknowledged: the provider sends it again.
         Err(error) => {
             verdict(error.code());
-            error.into_response()
+            discreet(error).into_response()
         }
+    }
+}
+
+/// Whoever sends webhooks learns nothing of a tenant's own key, but that it has to send them again.
+fn discreet(error: Error) -> Error {
+    match error {
+        Error::TenantKeyUnavailable(cause) | Error::TenantKeyWithdrawn { cause, .. } => {
+            Error::KeyProviderUnavailable(cause)
+        }
+        other => other,
     }
 }
 

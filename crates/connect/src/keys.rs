@@ -1,6 +1,9 @@
 //! A tenant's data keys over time: rewrapped when the key-encryption key changes, renewed together
 //! with all that is sealed under them, proved to open, retired, and destroyed on purpose.
 //!
+//! A tenant whose own key-encryption key is not to be had is left as it is, which is told and keeps
+//! nobody else's from being rotated.
+//!
 //! Every step can be broken off and begun again. Nothing is changed but by comparison with what
 //! was read, so that whatever somebody else writes meanwhile stays.
 //!
@@ -23,8 +26,13 @@ use std::collections::BTreeMap;
 use kernel::{Access, Error, Result, permission::Permission};
 use vault::WrappedKey;
 
+/// Whether a KEK of a census is a tenant's own, which no operator retires.
+pub fn is_own(kek: &str) -> bool {
+    crate::own_key::parse(kek).is_some()
+}
+
 /// All of the tenant's data keys, as they are stored.
-async fn stored<P: Permission>(access: &Access<P>) -> Result<BTreeMap<u32, WrappedKey>> {
+pub(crate) async fn stored<P: Permission>(access: &Access<P>) -> Result<BTreeMap<u32, WrappedKey>> {
     let mut tx = access.read().await?;
     let rows = sqlx::query!("SELECT generation, kek, wrapped FROM cell.data_key")
         .fetch_all(tx.conn())

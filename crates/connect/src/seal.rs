@@ -1,23 +1,20 @@
 //! Between the vault and the rows: which data key, bound to which record. Values are opened for
 //! one use and wiped after it.
 
-use std::sync::Arc;
-
 use kernel::{
     Access, Error, Result, Tx,
     error::ConflictCode,
     id::{CredentialId, TenantId},
-    permission::{CredentialsWrite, Permission},
+    permission::Permission,
     secret::Secret,
 };
 use time::OffsetDateTime;
-use vault::{
-    Context, DataKey, Failure, OpenError, Owner, ProviderError, WrappedKey, generation_of,
-};
+use vault::{Context, DataKey, OpenError, Owner, WrappedKey, generation_of};
 
 use crate::{
     Connect,
     account::{Account, SealedCredential},
+    data_key::NoKey,
 };
 
 /// The version of what is inside a sealed field: plain UTF-8.
@@ -37,87 +34,15 @@ pub(crate) fn owner(tenant: TenantId) -> Owner {
     Owner(*tenant.uuid().as_bytes())
 }
 
-/// What a provider's failure is to whoever asked for a credential.
-pub(crate) fn key_error(error: impl Into<Arc<ProviderError>>) -> Error {
-    let error: Arc<ProviderError> = error.into();
-    match error.failure() {
-        // The platform's own KEK, so its withdrawal is the platform's trouble, and passes too.
-        Failure::Passing | Failure::Withdrawn => Error::KeyProviderUnavailable(error.into()),
-        Failure::Fault => Error::internal(error),
-    }
-}
-
 /// Why a sealed value was not opened.
 enum Unopened {
     /// The data key is not among those at hand, or its KEK is gone: both look so to whoever
     /// remembers rows from before a rotation.
-    Stale(Option<Arc<ProviderError>>),
+    Stale(Option<NoKey>),
     Failed(Error),
 }
 
 impl Connect {
-    /// The tenant's newest data key, made on first use. Wrapping may be a call to a key service,
-    /// so no transaction is open around it.
-    pub(crate) async fn sealing_key(
-        &self,
-        access: &Access<CredentialsWrite>,
-    ) -> Result<Arc<DataKey>> {
-        if let Some((generation, wrapped)) = newest(access).await? {
-            return self
-                .data_key(access.tenant().id, generation, &wrapped)
-                .await;
-        }
-        self.add_data_key(access, 0).await?;
-        // Another request may have been quicker: what the database holds is the key.
-        let (generation, wrapped) = newest(access).await?.ok_or_else(|| {
-            Error::internal(anyhow::anyhow!("the data key just stored is missing"))
-        })?;
-        self.data_key(access.tenant().id, generation, &wrapped)
-            .await
-    }
-
-    /// Stores another data key, of the generation after `newest` and after all that were erased.
-    /// Of several requests that do so at once, one does.
-    pub(crate) async fn add_data_key<P: Permission>(
-        &self,
-        access: &Access<P>,
-        newest: u32,
-    ) -> Result<()> {
-        let mut tx = access.read().await?;
-        let erased = sqlx::query_scalar!("SELECT max(generation) FROM cell.erased_key")
-            .fetch_one(tx.conn())
-            .await?;
-        tx.commit().await?;
-        let erased = erased.map(u32::try_from).transpose();
-        let erased = erased.map_err(Error::internal)?.unwrap_or(0);
-        let generation = newest.max(erased) + 1;
-        let key = DataKey::generate(owner(access.tenant().id), generation);
-        let wrapped = self.keys().wrap(&key).await.map_err(key_error)?;
-        let mut tx = access.begin().await?;
-        sqlx::query!(
-            "INSERT INTO cell.data_key (generation, kek, wrapped) VALUES ($1, $2, $3)
-             ON CONFLICT DO NOTHING",
-            i32::try_from(generation).map_err(Error::internal)?,
-            wrapped.kek,
-            wrapped.bytes
-        )
-        .execute(tx.conn())
-        .await?;
-        tx.commit().await
-    }
-
-    pub(crate) async fn data_key(
-        &self,
-        tenant: TenantId,
-        generation: u32,
-        wrapped: &WrappedKey,
-    ) -> Result<Arc<DataKey>> {
-        self.data_keys()
-            .get(self.keys(), owner(tenant), generation, wrapped)
-            .await
-            .map_err(key_error)
-    }
-
     /// Opens one field of a credential. `None` where the credential has no such secret, or its
     /// previous value has run out.
     pub(crate) async fn open<P: Permission>(
@@ -142,13 +67,12 @@ impl Connect {
             return Ok(None);
         }
         let generation = generation_of(&secret.sealed).map_err(Error::internal)?;
-        let tenant = access.tenant().id;
         let place = (credential.id, field);
         let wrapped = account.wrapped.get(&generation);
-        match self.open_with(tenant, wrapped, place, &secret.sealed).await {
+        match self.open_with(access, wrapped, place, &secret.sealed).await {
             Ok(value) => return Ok(Some(value)),
             Err(Unopened::Failed(error)) => return Err(error),
-            Err(Unopened::Stale(_)) => self.forget(tenant),
+            Err(Unopened::Stale(_)) => self.forget(access.tenant().id),
         }
         let slot = if previous { "previous" } else { "current" };
         self.open_stored(access, place, slot).await
@@ -166,12 +90,12 @@ impl Connect {
             return Ok(None);
         };
         match self
-            .open_with(tenant, wrapped.as_ref(), place, &sealed)
+            .open_with(access, wrapped.as_ref(), place, &sealed)
             .await
         {
             Ok(value) => Ok(Some(value)),
             Err(Unopened::Failed(error)) => Err(error),
-            Err(Unopened::Stale(Some(cause))) => Err(key_error(cause)),
+            Err(Unopened::Stale(Some(cause))) => Err(self.no_key(access, cause).await),
             Err(Unopened::Stale(None)) => Err(lost(access, generation_of(&sealed)).await?),
         }
     }
@@ -186,33 +110,16 @@ impl Connect {
     ) -> Result<Option<Secret>> {
         let generation = generation_of(sealed).map_err(Error::internal)?;
         let wrapped = account.wrapped.get(&generation);
-        match self
-            .open_with(access.tenant().id, wrapped, place, sealed)
-            .await
-        {
+        match self.open_with(access, wrapped, place, sealed).await {
             Ok(value) => Ok(Some(value)),
             Err(Unopened::Stale(_)) => Ok(None),
             Err(Unopened::Failed(error)) => Err(error),
         }
     }
 
-    /// The newest data key of a tenant that has one.
-    pub(crate) async fn newest_key<P: Permission>(
+    async fn open_with<P: Permission>(
         &self,
         access: &Access<P>,
-        account: &Account,
-    ) -> Result<Arc<DataKey>> {
-        let (generation, wrapped) = account
-            .wrapped
-            .last_key_value()
-            .ok_or_else(|| Error::internal(anyhow::anyhow!("the tenant has no data key")))?;
-        self.data_key(access.tenant().id, *generation, wrapped)
-            .await
-    }
-
-    async fn open_with(
-        &self,
-        tenant: TenantId,
         wrapped: Option<&WrappedKey>,
         (credential, field): (CredentialId, &str),
         sealed: &[u8],
@@ -220,16 +127,11 @@ impl Connect {
         let failed = |error| Unopened::Failed(Error::internal(error));
         let generation = generation_of(sealed).map_err(failed)?;
         let wrapped = wrapped.ok_or(Unopened::Stale(None))?;
-        let key = self
-            .data_keys()
-            .get(self.keys(), owner(tenant), generation, wrapped)
-            .await
-            .map_err(|error| match *error {
-                ProviderError::UnknownKek { .. } | ProviderError::Disabled { .. } => {
-                    Unopened::Stale(Some(error))
-                }
-                _ => Unopened::Failed(key_error(error)),
-            })?;
+        let key = match self.find_key(access, generation, wrapped).await {
+            Ok(key) => key,
+            Err(cause) if cause.may_be_of_old_rows() => return Err(Unopened::Stale(Some(cause))),
+            Err(cause) => return Err(Unopened::Failed(self.no_key(access, cause).await)),
+        };
         open(&key, credential, field, sealed).map_err(Unopened::Failed)
     }
 }
@@ -337,25 +239,4 @@ async fn lost<P: Permission>(
             "the data key of generation {generation} is missing"
         ))
     })
-}
-
-pub(crate) async fn newest<P: Permission>(access: &Access<P>) -> Result<Option<(u32, WrappedKey)>> {
-    let mut tx = access.read().await?;
-    let row = sqlx::query!(
-        "SELECT generation, kek, wrapped FROM cell.data_key ORDER BY generation DESC LIMIT 1"
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    tx.commit().await?;
-    row.map(|row| {
-        let generation = u32::try_from(row.generation).map_err(Error::internal)?;
-        Ok((
-            generation,
-            WrappedKey {
-                kek: row.kek,
-                bytes: row.wrapped,
-            },
-        ))
-    })
-    .transpose()
 }

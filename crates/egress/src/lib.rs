@@ -96,6 +96,17 @@ impl Egress {
         Ok(client.request(method, url))
     }
 
+    /// A client for whoever sends its own requests to one place: `url`, whose name is checked again at
+    /// each connection. Its time-outs are long; a request can have its own.
+    ///
+    /// The client must be used for that host and port alone: an address in the place of a name is
+    /// checked here and nowhere else.
+    pub fn client_for(&self, url: &Url) -> std::result::Result<Client, Refusal> {
+        let (gate, client) = self.for_port_of(url);
+        gate.check(url)?;
+        Ok(client.clone())
+    }
+
     fn for_port_of(&self, url: &Url) -> &(Gate, Client) {
         let port = url.port_or_known_default();
         port.and_then(|port| self.0.at.get(&port))

@@ -35,7 +35,8 @@ const BACKLOG: usize = 1024;
 pub enum Change {
     /// A tenant's credentials or endpoints.
     Credentials(TenantId),
-    /// A tenant's data keys: some were destroyed, so that none may be used from memory.
+    /// A tenant's data keys: some were destroyed, or are wrapped by another key-encryption key now,
+    /// so that none may be used from memory.
     Keys(TenantId),
     /// Messages may have been missed: anything can have changed.
     Unknown,
@@ -73,7 +74,8 @@ impl Tx {
         self.announce(CREDENTIALS).await
     }
 
-    /// Announces, when this transaction commits, that data keys of the tenant's were destroyed.
+    /// Announces, when this transaction commits, that data keys of the tenant's were destroyed, or
+    /// put under another key-encryption key.
     pub async fn announce_keys(&mut self) -> Result<()> {
         self.announce(KEYS).await
     }

@@ -72,6 +72,20 @@ pub enum Error {
     /// Whoever holds the key-encryption key can't be asked for it now. It passes by itself.
     #[error("the key provider does not answer; try again")]
     KeyProviderUnavailable(#[source] anyhow::Error),
+    /// The provider of the tenant's own key-encryption key can't be asked for it now. It passes by
+    /// itself, and it is that tenant's trouble alone.
+    #[error(
+        "your own key provider does not answer; everything works again by itself as soon as it does"
+    )]
+    TenantKeyUnavailable(#[source] anyhow::Error),
+    /// The tenant's own key provider answers, and refuses the use of the key. It works again by
+    /// itself when they give it back; `advice` says how.
+    #[error("your own key provider refuses the use of your key: {advice}")]
+    TenantKeyWithdrawn {
+        advice: String,
+        #[source]
+        cause: anyhow::Error,
+    },
     /// The tenant has moved to another cell, or is not in this one; look it up again.
     #[error("the tenant is not served by this cell any more")]
     StaleEpoch,
@@ -225,6 +239,8 @@ impl Error {
             Self::Provider { .. } => "provider_error",
             Self::AddressRefused(_) => "address_refused",
             Self::KeyProviderUnavailable(_) => "key_provider_unavailable",
+            Self::TenantKeyUnavailable(_) => "tenant_key_unavailable",
+            Self::TenantKeyWithdrawn { .. } => "tenant_key_withdrawn",
             Self::StaleEpoch => "tenant_moved",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",
@@ -248,9 +264,11 @@ impl Error {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Provider { .. } => StatusCode::BAD_GATEWAY,
-            Self::StaleEpoch | Self::Unavailable(_) | Self::KeyProviderUnavailable(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::StaleEpoch
+            | Self::Unavailable(_)
+            | Self::KeyProviderUnavailable(_)
+            | Self::TenantKeyUnavailable(_)
+            | Self::TenantKeyWithdrawn { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -261,6 +279,8 @@ impl Error {
             Self::Provider { retryable, .. } => *retryable,
             Self::RateLimited { .. }
             | Self::KeyProviderUnavailable(_)
+            | Self::TenantKeyUnavailable(_)
+            | Self::TenantKeyWithdrawn { .. }
             | Self::StaleEpoch
             | Self::Unavailable(_)
             | Self::Internal(_) => true,

@@ -134,6 +134,21 @@ impl Event for CredentialExpiring {
     const NAME: &'static str = "credential.expiring";
 }
 
+/// The tenant's own key-encryption key worked and can't be used now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EncryptionKeyFailing {
+    /// Which kind of provider holds it, as in `transit`.
+    pub provider: String,
+    /// Why, as in `denied`.
+    pub failure: String,
+    /// What the tenant can do about it.
+    pub advice: String,
+}
+
+impl Event for EncryptionKeyFailing {
+    const NAME: &'static str = "encryption_key.failing";
+}
+
 /// Which kinds of job each event becomes. Fixed when the program starts.
 #[derive(Clone, Debug, Default)]
 pub struct Subscriptions(HashMap<String, Vec<&'static str>>);

@@ -154,6 +154,7 @@ kinds! {
     ApiKey / ApiKeyId => "key";
     Credential / CredentialId => "cred";
     Verification / VerificationId => "ver";
+    TenantKey / TenantKeyId => "tkey";
     Endpoint / EndpointId => "ep";
     InboundEvent / InboundEventId => "in";
     Contact / ContactId => "ctc";

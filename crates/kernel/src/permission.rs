@@ -64,6 +64,10 @@ permissions! { TENANT:
     /// See through which identity providers members sign in.
     SignInRead => "sign_in:read";
     SignInWrite => "sign_in:write";
+    /// See whether the tenant's data keys are under a key-encryption key of its own, and how it does.
+    EncryptionKeyRead => "encryption_key:read";
+    /// Put the tenant's data keys under its own key-encryption key, or back under the installation's.
+    EncryptionKeyWrite => "encryption_key:write";
     /// See the tenant's configuration and its history.
     SettingsRead => "settings:read";
     SettingsWrite => "settings:write";
@@ -248,6 +252,7 @@ mod tests {
                 "roles",
                 "api_keys",
                 "credentials",
+                "encryption_key",
                 "impersonations",
             ];
             assert!(area.is_some_and(|area| !closed.contains(&area)), "{name}");

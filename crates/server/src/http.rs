@@ -115,6 +115,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(identity::tenant_routes())
         .merge(identity::operator_routes())
         .merge(connect::credentials::routes())
+        .merge(connect::own_key::routes())
         .merge(connect::proxy::routes())
         .merge(converse::routes())
         .merge(assist::routes())
@@ -133,6 +134,7 @@ fn pages() -> Router<AppState> {
         .merge(console::overview::pages())
         .merge(identity::tenant_pages())
         .merge(connect::credentials::pages::pages())
+        .merge(connect::own_key::pages::pages())
         .merge(converse::pages())
         .merge(audit::pages::pages())
 }

@@ -13,7 +13,7 @@ use anyhow::Context;
 use connect::{Connect, keys};
 use identity::people::People;
 use kernel::{
-    Access, Db, Operator,
+    Access, Db, Error, Operator,
     id::{CellId, TenantId},
     permission::{DataKeysWrite, KeysRotate, TenantsEnter},
 };
@@ -44,6 +44,8 @@ pub struct Retired {
     pub data_keys: u64,
     /// Versions of the local keyring.
     pub versions: Vec<u32>,
+    /// Tenants that were left as they are, since their own key-encryption key is not to be had.
+    pub withheld: Vec<String>,
     /// KEKs of other providers that nothing refers to any more. They are destroyed there, by whoever
     /// administers them.
     pub elsewhere: BTreeSet<String>,
@@ -104,7 +106,10 @@ impl<'a> Rotation<'a> {
             while let Some(page) = self.page(cell, Some(&current), after).await? {
                 for tenant in &page {
                     let access = self.enter(*tenant, "vault rewrap").await?;
-                    total += self.connect.rewrap_keys(&access, &current).await?;
+                    match self.connect.rewrap_keys(&access, &current).await {
+                        Err(why) if is_own_trouble(&why) => report(left(*tenant, &why)),
+                        outcome => total += outcome?,
+                    }
                 }
                 after = page.last().copied();
                 report(format!("{total} rewrapped under {current}"));
@@ -130,17 +135,10 @@ impl<'a> Rotation<'a> {
                         continue;
                     }
                     let access = self.enter(*tenant, "vault renew").await?;
-                    let Some(generation) = self.connect.renew_key(&access, begun).await? else {
-                        continue;
-                    };
-                    total += self
-                        .connect
-                        .reseal(&access, |done| {
-                            report(format!(
-                                "{tenant}: {done} sealed under generation {generation}"
-                            ));
-                        })
-                        .await?;
+                    match self.renew_one(&access, begun, report).await {
+                        Err(why) if is_own_trouble(&why) => report(left(*tenant, &why)),
+                        outcome => total += outcome?,
+                    }
                 }
                 after = page.last().copied();
             }
@@ -148,7 +146,25 @@ impl<'a> Rotation<'a> {
         Ok(total)
     }
 
-    /// Opens everything there is.
+    async fn renew_one(
+        &self,
+        access: &Access<DataKeysWrite>,
+        begun: OffsetDateTime,
+        report: Report<'_>,
+    ) -> kernel::Result<u64> {
+        let Some(generation) = self.connect.renew_key(access, begun).await? else {
+            return Ok(0);
+        };
+        let tenant = access.tenant().id;
+        let progress = |done| {
+            report(format!(
+                "{tenant}: {done} sealed under generation {generation}"
+            ))
+        };
+        self.connect.reseal(access, progress).await
+    }
+
+    /// Opens everything there is, but for what tenants withhold.
     pub async fn prove(&self, report: Report<'_>) -> anyhow::Result<Census> {
         let mut census = identity::keys::prove(self.people, &self.keys).await?;
         for cell in self.keys.cells() {
@@ -167,7 +183,8 @@ impl<'a> Rotation<'a> {
     }
 
     /// Destroys what nothing needs any more: data keys without secrets, and local key-encryption
-    /// keys without wraps. Everything is proved to open first.
+    /// keys without wraps. Everything is proved to open first. Tenants whose own key is not to be had
+    /// keep their data keys, and keep no local version from being destroyed that wraps none.
     ///
     /// # Errors
     /// Refuses where something does not open, and where the keyring was changed less than `settled`
@@ -195,6 +212,9 @@ impl<'a> Rotation<'a> {
             let mut after = None;
             while let Some(page) = self.page(cell, None, after).await? {
                 for tenant in &page {
+                    if proof.withheld.contains_key(&tenant.to_string()) {
+                        continue;
+                    }
                     let access = self.enter(*tenant, "vault retire").await?;
                     let gone = self.connect.retire_keys(&access).await?;
                     retired.data_keys += u64::try_from(gone.len())?;
@@ -202,11 +222,13 @@ impl<'a> Rotation<'a> {
                 after = page.last().copied();
             }
         }
+        retired.withheld = proof.withheld.keys().cloned().collect();
         let (current, census) = self.count().await?;
         retired.elsewhere = proof
             .wraps
             .keys()
-            .filter(|kek| **kek != current && !kek.starts_with("local:"))
+            .filter(|kek| **kek != current)
+            .filter(|kek| !kek.starts_with("local:") && !keys::is_own(kek))
             .filter(|kek| !census.wraps.contains_key(*kek))
             .cloned()
             .collect();
@@ -245,4 +267,16 @@ impl<'a> Rotation<'a> {
         let reason = format!("command line: {what}");
         Ok(self.enter.enter(found, &reason).await?)
     }
+}
+
+/// Whether a step met nothing but a tenant's own key-encryption key that is not to be had.
+fn is_own_trouble(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::TenantKeyUnavailable(_) | Error::TenantKeyWithdrawn { .. }
+    )
+}
+
+fn left(tenant: TenantId, why: &Error) -> String {
+    format!("{tenant} is left as it is: {why}")
 }

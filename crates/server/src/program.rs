@@ -237,6 +237,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         verify_credentials: config.credentials.verify,
         providers: providers.collect(),
         allow: config.egress.allow()?,
+        kms_endpoint: Some(config.keys.aws.endpoint.clone()).filter(|text| !text.is_empty()),
     })
 }
 

@@ -84,6 +84,21 @@ impl DataKeyCache {
         }
     }
 
+    /// As `get`, for whoever asks by `get` next where the key is not here: that one counts the miss.
+    pub(crate) fn hit(&self, owner: Owner, generation: u32) -> Option<Arc<DataKey>> {
+        let now = (self.now)();
+        let mut state = self.state();
+        let state = &mut *state;
+        let entry = state.entries.get_mut(&(owner, generation))?;
+        if entry.is_expired(now) {
+            return None;
+        }
+        state.uses += 1;
+        entry.last_use = state.uses;
+        state.counts.hits += 1;
+        Some(Arc::clone(&entry.key))
+    }
+
     /// To be asked before an unwrap begins, and handed to `insert_since` when it is done.
     pub(crate) fn epoch(&self) -> u64 {
         self.state().epoch

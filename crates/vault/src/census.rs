@@ -14,6 +14,8 @@ pub struct Census {
     pub secrets: BTreeMap<u32, u64>,
     /// What did not unwrap or open, and why, for people. Empty in a mere count.
     pub faults: Vec<String>,
+    /// Owners of whom nothing was learned, since their own KEK is not to be had, and why.
+    pub withheld: BTreeMap<String, String>,
 }
 
 impl Census {
@@ -33,6 +35,10 @@ impl Census {
         self.faults.push(format!("{what}: {why}"));
     }
 
+    pub fn withheld(&mut self, owner: impl std::fmt::Display, why: impl std::fmt::Display) {
+        self.withheld.insert(owner.to_string(), why.to_string());
+    }
+
     pub fn add(&mut self, other: Self) {
         for (kek, count) in other.wraps {
             self.wraps(&kek, count);
@@ -41,5 +47,6 @@ impl Census {
             self.secrets(generation, count);
         }
         self.faults.extend(other.faults);
+        self.withheld.extend(other.withheld);
     }
 }

@@ -92,7 +92,7 @@ impl Transit {
     /// certificates are believed. [`Transit::http`] makes a plain one.
     ///
     /// # Errors
-    /// `Unsuitable` where mount or key is no name that a path can carry.
+    /// `Unsuitable` where a mount or the key is no name that a path can carry.
     pub fn new(settings: TransitSettings, http: reqwest::Client) -> Result<Self, ProviderError> {
         let TransitSettings {
             address,
@@ -102,10 +102,14 @@ impl Transit {
             login,
         } = settings;
         let mount = mount.trim_matches('/').to_owned();
-        if !is_path(&mount) || !is_name(&key) {
+        let login_mount = match &login {
+            Login::AppRole { mount, .. } => mount,
+            Login::Token(_) | Login::TokenFile(_) => &mount,
+        };
+        if !is_path(&mount) || !is_path(login_mount) || !is_name(&key) {
             return Err(ProviderError::Unsuitable {
                 provider: format!("transit at {address}"),
-                reason: "mount and key may hold letters, digits, `-`, `_` and `.`",
+                reason: "mounts and key may hold letters, digits, `-`, `_` and `.`",
             });
         }
         Ok(Self {

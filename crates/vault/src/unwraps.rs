@@ -64,6 +64,12 @@ impl DataKeys {
         outcome
     }
 
+    /// The key, where it is in memory: for wraps whose provider takes work to find. Whoever gets none
+    /// asks `get`.
+    pub fn cached(&self, owner: Owner, generation: u32) -> Option<Arc<DataKey>> {
+        self.cache.hit(owner, generation)
+    }
+
     /// Drops all keys of an owner, whose wraps were destroyed or replaced. An unwrap under way is
     /// not kept when it arrives.
     pub fn forget(&self, owner: Owner) {

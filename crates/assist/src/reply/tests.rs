@@ -66,6 +66,7 @@ impl Scene {
             ..ProviderSettings::default()
         };
         let settings = Settings {
+            kms_endpoint: None,
             public_url: "http://localhost".to_owned(),
             verify_credentials: false,
             providers: HashMap::from([("openai".to_owned(), openai)]),

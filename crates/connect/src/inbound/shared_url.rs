@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{Access, Db, Result, db::Tenant, id::TenantId};
+use kernel::{Access, Db, Error, Result, db::Tenant, id::TenantId};
 
 use super::{Arrival, Outcome, Refusal, deliver, handshake, tenant_url::verify};
 use crate::{
@@ -40,6 +40,7 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
     let (by_tenant, mut left_over) = route(db, arrival, children).await?;
     let mut refusal = Refusal::Unrouted;
     let mut last_verified = None;
+    let mut held_back = None;
     for (tenant, children) in by_tenant.into_values() {
         let Some(access) = Access::for_endpoint(db, tenant, &arrival.provider.id) else {
             refusal = Refusal::UnknownTenant;
@@ -52,9 +53,16 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
             left_over.extend(children);
             continue;
         }
-        let slot = match verify(connect, &access, &account, arrival).await? {
-            Ok(slot) => slot,
-            Err(reason) => {
+        let slot = match verify(connect, &access, &account, arrival).await {
+            Ok(Ok(slot)) => slot,
+            // This tenant's own trouble, which must not keep the others from their parts: they get
+            // theirs now, and the delivery is asked for again for its sake.
+            Err(error @ (Error::TenantKeyUnavailable(_) | Error::TenantKeyWithdrawn { .. })) => {
+                held_back = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+            Ok(Err(reason)) => {
                 refusal = reason;
                 left_over.extend(children);
                 continue;
@@ -70,6 +78,9 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
         deliver::store(&access, arrival, own, slot, whole && foreign.is_empty()).await?;
         left_over.extend(foreign);
         last_verified = Some(access);
+    }
+    if let Some(error) = held_back {
+        return Err(error);
     }
     match last_verified {
         Some(access) => {

@@ -12,7 +12,8 @@ use vault::{DataKey, WrappedKey, generation_of};
 
 use crate::{
     Connect,
-    seal::{hold, newest, open, seal},
+    data_key::newest,
+    seal::{hold, open, seal},
 };
 
 /// Rows of one transaction: few enough that nobody waits for them for long.
@@ -68,16 +69,15 @@ impl Connect {
         access: &Access<DataKeysWrite>,
         mut progress: impl FnMut(u64),
     ) -> Result<u64> {
-        let tenant = access.tenant().id;
         let mut total = 0;
         loop {
             let Some((generation, wrapped)) = newest(access).await? else {
                 return Ok(total);
             };
-            let key = self.data_key(tenant, generation, &wrapped).await?;
+            let key = self.data_key(access, generation, &wrapped).await?;
             let rows = stale(access, generation).await?;
             if rows.is_empty() {
-                self.forget(tenant);
+                self.forget(access.tenant().id);
                 return Ok(total);
             }
             let keys = self.keys_for(access, &rows).await?;
@@ -113,10 +113,9 @@ impl Connect {
                     "the data key of generation {generation} is missing"
                 ))
             })?;
-            let tenant = access.tenant().id;
             keys.insert(
                 generation,
-                self.data_key(tenant, generation, wrapped).await?,
+                self.data_key(access, generation, wrapped).await?,
             );
         }
         Ok(keys)

@@ -54,6 +54,7 @@ impl World {
             .await
             .expect("the database opens");
         let settings = Settings {
+            kms_endpoint: None,
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: Default::default(),
             verify_credentials: false,

@@ -75,6 +75,7 @@ impl Scene {
         let keys = tempfile::tempdir().expect("a folder");
         let keyring = Keyring::open_or_create(keys.path().join("keyring")).expect("a keyring");
         let settings = Settings {
+            kms_endpoint: None,
             allow: Default::default(),
             public_url: "http://localhost".to_owned(),
             providers,

@@ -73,6 +73,7 @@ impl World {
             handshake_token: None,
         };
         let settings = Settings {
+            kms_endpoint: None,
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: Default::default(),
             verify_credentials: false,

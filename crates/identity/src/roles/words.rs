@@ -33,6 +33,14 @@ const GROUPS: &[(&str, &[Words])] = &[
         &[
             ("audit:read", "Read and export the audit log"),
             (
+                "encryption_key:read",
+                "See which key encrypts the account's secrets",
+            ),
+            (
+                "encryption_key:write",
+                "Set up an encryption key of the account's own",
+            ),
+            (
                 "impersonations:read",
                 "See when staff looked at the account",
             ),

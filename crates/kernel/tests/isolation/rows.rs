@@ -112,6 +112,18 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("kek", own.text("kek")),
             ("wrapped", "'\\x00'".into()),
         ],
+        "tenant_key" => vec![
+            ("id", id),
+            ("provider", "'transit'".into()),
+            (
+                "settings",
+                format!("to_jsonb({}::text)", own.text("settings")),
+            ),
+            ("kek", own.text("kek")),
+            ("wrapped", "'\\x00'".into()),
+            ("sealed", "'\\x00'".into()),
+            ("created_by", own.text("creator")),
+        ],
         "erased_key" => vec![("generation", own.number()), ("kek", own.text("kek"))],
         "change" => vec![("what", own.text("what")), ("changed_at", TIME.into())],
         "credential" => vec![

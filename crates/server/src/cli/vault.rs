@@ -96,6 +96,9 @@ pub async fn run(program: &Program, args: VaultArgs) -> anyhow::Result<()> {
             let (current, _) = rotation.count().await?;
             show(&current, &census);
             unneeded(program, &census)?;
+            for (tenant, why) in &census.withheld {
+                println!("{tenant} withholds its keys: {why}");
+            }
             for fault in &census.faults {
                 println!("✘ {fault}");
             }
@@ -104,7 +107,10 @@ pub async fn run(program: &Program, args: VaultArgs) -> anyhow::Result<()> {
                 "{} do not open",
                 census.faults.len()
             );
-            println!("everything opens");
+            match census.withheld.len() {
+                0 => println!("everything opens"),
+                count => println!("everything else opens; {count} tenants withhold theirs"),
+            }
         }
         Command::Retire => {
             let retired = rotation.retire(SETTLED, &mut report).await?;
@@ -114,6 +120,9 @@ pub async fn run(program: &Program, args: VaultArgs) -> anyhow::Result<()> {
                 retired.versions.len(),
                 retired.versions
             );
+            for tenant in retired.withheld {
+                println!("{tenant} withholds its keys and keeps them all");
+            }
             for kek in retired.elsewhere {
                 println!("nothing needs {kek} any more; destroy it at its provider");
             }

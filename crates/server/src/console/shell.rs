@@ -97,6 +97,13 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
             (Icon::Users, "Team", "/team", 't', Some("members:read")),
             (Icon::Shield, "Roles", "/roles", 'r', Some("roles:read")),
             (Icon::Lock, "Sign-in", "/sign-in", 'n', Some("sign_in:read")),
+            (
+                Icon::Lock,
+                "Encryption key",
+                "/encryption-key",
+                'e',
+                Some("encryption_key:read"),
+            ),
             (Icon::List, "Audit log", "/audit", 'a', Some("audit:read")),
             (
                 Icon::Settings,

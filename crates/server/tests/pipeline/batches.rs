@@ -7,7 +7,7 @@ use sandbox::senders::{
 };
 
 use super::isolation::{app_sharers, held_by};
-use crate::common::{TestNode, TestTenant};
+use crate::common::{TestNode, TestTenant, poll};
 
 const OF_ACME: &str = "words-of-acme";
 const OF_GLOBEX: &str = "words-of-globex";
@@ -76,6 +76,46 @@ async fn a_tenant_that_cannot_verify_the_batch_gets_nothing_of_it() {
     // The delivery was acknowledged, so the part that nobody took is kept for staff.
     let kept = "SELECT count(*) FROM control.quarantined_event WHERE reason = 'no_tenant'";
     assert_eq!(node.number(kept).await, 1);
+    node.stop().await;
+}
+
+/// A tenant whose own encryption key is not to be had holds back its own part, which is asked for
+/// again, and nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_without_its_key_keeps_no_other_from_its_part() {
+    let node = TestNode::start().await;
+    let (acme, globex) = app_sharers(&node).await;
+    let id = node.known("acme").await.id;
+    // All that was unwrapped is forgotten when a change of the keys is announced.
+    let wrapped_by = async |kek: &str| {
+        let tenant = id.uuid();
+        node.execute(&format!(
+            "WITH moved AS (UPDATE cell.data_key SET kek = '{kek}' WHERE tenant_id = '{tenant}')
+             SELECT pg_notify('freehold_changes', 'keys:{id}')"
+        ))
+        .await;
+    };
+    wrapped_by(&format!("own:{}:transit:transit/key:v1", id.uuid())).await;
+    let probe = acme.whatsapp_text(&node.url, "351900000009", "probe");
+    assert!(poll(async || node.send(&probe).await.status == 503).await);
+
+    let batch = batch(&node, &acme, &globex, &acme.whatsapp.app_secret);
+    let answer = node.send(&batch).await;
+    assert_eq!(answer.status, 503, "so that it is sent again");
+    assert!(
+        answer.text().contains("key_provider_unavailable"),
+        "strangers learn of no tenant's own key: {}",
+        answer.text()
+    );
+    node.settled().await;
+    assert_eq!(held_by(&node, "acme", OF_ACME).await, 0);
+    assert_eq!(events_of(&node, "globex").await, 1);
+
+    wrapped_by("local:v1").await;
+    assert!(poll(async || node.send(&batch).await.status == 200).await);
+    node.settled().await;
+    assert!(held_by(&node, "acme", OF_ACME).await >= 2);
+    assert_eq!(events_of(&node, "globex").await, 1, "and once");
     node.stop().await;
 }
 

@@ -141,6 +141,10 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "PUT /v1/roles/{role}" => json!({ "permissions": ["jobs:read"] }),
         "POST /v1/identity-providers" => identity_provider(&[("name", "intruder".into())]),
         "PUT /v1/identity-providers/{identity_provider}" => identity_provider(&[]),
+        "PUT /v1/encryption-key" => json!({
+            "provider": "transit", "address": "https://bao.example.com", "key": "freehold",
+            "login": "token", "secret": "hvs.intruder",
+        }),
         "PUT /v1/config" => {
             json!({ "version": 0, "configuration": { "branding": { "company": "intruder" } } })
         }

@@ -44,7 +44,6 @@ pub(super) fn http(ca: Option<&[u8]>) -> Result<reqwest::Client, ProviderError> 
     };
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
-        .timeout(ATTEMPT)
         .connect_timeout(ATTEMPT / 2)
         // A redirect would carry the token to wherever it points.
         .redirect(reqwest::redirect::Policy::none());
@@ -193,6 +192,8 @@ impl Client {
         let mut request = self
             .http
             .request(method.clone(), url)
+            // The client may be somebody else's, and more patient.
+            .timeout(ATTEMPT)
             // Asked for by servers behind an agent, against requests that a browser was tricked into.
             .header("X-Vault-Request", "true");
         if let Some(namespace) = &self.namespace {
