@@ -20,7 +20,7 @@ use quick_cache::sync::Cache;
 use time::OffsetDateTime;
 use vault::WrappedKey;
 
-use crate::Connect;
+use crate::{Connect, oauth::GrantState};
 
 /// Bounds the age of what an announcement failed to refresh.
 const LIFE: Duration = Duration::from_secs(300);
@@ -45,6 +45,8 @@ pub(crate) struct SealedCredential {
     pub id: CredentialId,
     pub fields: BTreeMap<String, String>,
     pub secrets: Vec<SealedSecret>,
+    /// Where it was connected by consent.
+    pub grant: Option<GrantState>,
 }
 
 #[derive(Debug)]
@@ -126,9 +128,12 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
     let rows = sqlx::query!(
         r#"SELECT (SELECT enabled FROM cell.webhook_endpoint WHERE provider = $1) AS enabled,
                   c.id AS "id?", c.fields AS "fields?",
-                  s.field AS "field?", s.slot AS "slot?", s.sealed AS "sealed?", s.valid_until AS "valid_until?"
+                  s.field AS "field?", s.slot AS "slot?", s.sealed AS "sealed?", s.valid_until AS "valid_until?",
+                  g.way AS "way?", g.own_app AS "own_app?", g.status AS "status?",
+                  g.expires_at AS "expires_at?", g.version AS "version?"
            FROM (SELECT) AS always
            LEFT JOIN cell.credential c ON c.provider = $1
+           LEFT JOIN cell.oauth_grant g ON g.credential_id = c.id
            LEFT JOIN cell.credential_secret s ON s.credential_id = c.id
            ORDER BY c.id"#,
         provider
@@ -163,6 +168,13 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
                 id,
                 fields,
                 secrets: Vec::new(),
+                grant: row.version.map(|version| GrantState {
+                    installation: row.way.as_deref() == Some("installation"),
+                    own_app: row.own_app == Some(true),
+                    reconnect: row.status.as_deref() != Some("active"),
+                    expires_at: row.expires_at,
+                    version,
+                }),
             });
         }
         if let (Some(credential), Some(field), Some(sealed)) =

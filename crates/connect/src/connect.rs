@@ -10,7 +10,12 @@ use vault::{DataKeys, KeyProviders};
 use url::Url;
 
 use crate::{
-    account::Accounts, catalogue::Catalogue, proxy::Memory, seal::owner, tokens::Tokens,
+    account::Accounts,
+    catalogue::Catalogue,
+    oauth::{OAuthApp, Refreshes},
+    proxy::Memory,
+    seal::owner,
+    tokens::Tokens,
 };
 
 /// How often expired data keys are wiped from memory.
@@ -25,6 +30,8 @@ pub struct ProviderSettings {
     /// The token that proves a platform-wide webhook URL to the provider. It answers handshakes
     /// and opens nothing.
     pub handshake_token: Option<Secret>,
+    /// The operator's app there, by which tenants connect their accounts.
+    pub oauth: Option<OAuthApp>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +44,9 @@ pub struct Settings {
     /// Whether credentials are tested at their providers when they are saved, and daily. On demand
     /// they always are.
     pub verify_credentials: bool,
+    /// Origins, as in `https://app.example.com`, to which browsers may be sent at the end of a link
+    /// to connect accounts.
+    pub return_to: Vec<String>,
 }
 
 /// Everything of this crate that a running program shares. Cheap to clone.
@@ -50,6 +60,7 @@ struct Shared {
     data_keys: DataKeys,
     accounts: Accounts,
     tokens: Tokens,
+    refreshes: Refreshes,
     proxy: Memory,
     /// To providers, where the catalogue or the tenant says they are.
     outside: Egress,
@@ -91,6 +102,7 @@ impl Connect {
             data_keys,
             accounts: Accounts::new(),
             tokens: Tokens::new(),
+            refreshes: Refreshes::default(),
             proxy: Memory::new(),
         })))
     }
@@ -156,6 +168,10 @@ impl Connect {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    pub(crate) fn refreshes(&self) -> &Refreshes {
+        &self.0.refreshes
     }
 
     pub(crate) fn proxy(&self) -> &Memory {

@@ -5,7 +5,7 @@ mod api;
 mod model;
 pub mod pages;
 pub mod state;
-mod store;
+pub(crate) mod store;
 
 pub use api::routes;
 pub use model::{CredentialView, NewCredential, Rotation, SecretView};

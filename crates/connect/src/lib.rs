@@ -3,7 +3,7 @@
 //! The catalogue describes providers as data; `webhook` verifies, splits and signs their webhooks
 //! by it; `inbound` is the pipeline from request to acknowledgement. `credentials` keeps tenants'
 //! secrets, sealed by `seal`, whose data keys `keys` rotates and destroys; `resolve` opens them for
-//! use, `authorize` makes of them what a request must carry, and `call` spends them on the provider's
+//! use, `oauth` connects accounts by consent and renews their tokens, `authorize` makes of them what a request must carry, and `call` spends them on the provider's
 //! API; `verify` tests them there, and `proxy` spends them for whoever calls it. Nothing here knows
 //! conversations, agents or plans.
 
@@ -16,6 +16,7 @@ pub mod credentials;
 mod github_app;
 pub mod inbound;
 pub mod keys;
+pub mod oauth;
 pub mod proxy;
 mod resolve;
 mod seal;

@@ -13,6 +13,7 @@ use kernel::{
 use crate::{
     Connect,
     account::{self, Account, SealedCredential},
+    oauth::GrantState,
 };
 
 /// A credential opened for one use. Its secrets are wiped when it is dropped.
@@ -21,6 +22,7 @@ pub struct OpenCredential {
     pub provider: String,
     fields: BTreeMap<String, String>,
     secrets: BTreeMap<String, Secret>,
+    grant: Option<GrantState>,
 }
 
 impl fmt::Debug for OpenCredential {
@@ -41,6 +43,25 @@ impl OpenCredential {
             provider: provider.to_owned(),
             fields,
             secrets,
+            grant: None,
+        }
+    }
+
+    /// Where it was connected by consent: until when, and by whose app.
+    pub(crate) fn grant(&self) -> Option<&GrantState> {
+        self.grant.as_ref()
+    }
+
+    /// The same with another secret.
+    pub(crate) fn with_secret(&self, field: String, value: Secret) -> Self {
+        let mut secrets = self.secrets.clone();
+        secrets.insert(field, value);
+        Self {
+            id: self.id,
+            provider: self.provider.clone(),
+            fields: self.fields.clone(),
+            secrets,
+            grant: self.grant.clone(),
         }
     }
 
@@ -103,6 +124,19 @@ impl Connect {
             .await
     }
 
+    /// For this crate's own errands, which give nothing away but to the provider: one credential, or
+    /// the default one.
+    pub(crate) async fn resolve_for<P: Permission>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+        id: Option<CredentialId>,
+    ) -> Result<OpenCredential> {
+        let account = self.account(access, provider).await?;
+        let wanted = |credential: &SealedCredential| id.is_none_or(|id| credential.id == id);
+        self.open_where(access, provider, &account, wanted).await
+    }
+
     async fn resolve_where(
         &self,
         access: &Access<CredentialsUse>,
@@ -137,11 +171,11 @@ impl Connect {
                 secrets.insert(secret.field.clone(), value);
             }
         }
-        Ok(OpenCredential::new(
-            credential.id,
-            provider,
-            credential.fields.clone(),
-            secrets,
-        ))
+        let fields = credential.fields.clone();
+        let open = OpenCredential::new(credential.id, provider, fields, secrets);
+        Ok(OpenCredential {
+            grant: credential.grant.clone(),
+            ..open
+        })
     }
 }

@@ -115,6 +115,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(identity::tenant_routes())
         .merge(identity::operator_routes())
         .merge(connect::credentials::routes())
+        .merge(connect::oauth::routes())
         .merge(connect::proxy::routes())
         .merge(converse::routes())
         .merge(assist::routes())
@@ -133,6 +134,7 @@ fn pages() -> Router<AppState> {
         .merge(console::overview::pages())
         .merge(identity::tenant_pages())
         .merge(connect::credentials::pages::pages())
+        .merge(connect::oauth::pages::pages())
         .merge(converse::pages())
         .merge(audit::pages::pages())
 }
@@ -164,6 +166,9 @@ pub const UNDOCUMENTED: &[&str] = &[
     "/sign-in/oidc/{provider}",
     "/sign-in/oidc/{tenant}/{provider}",
     "/admin",
+    "/oauth/callback",
+    "/oauth/connected",
+    "/connect",
     "/app/{tenant}/impersonations",
     "/ui",
     "/app",

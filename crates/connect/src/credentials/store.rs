@@ -20,6 +20,7 @@ use super::model::{CredentialView, NewCredential, Rotation, SecretView, sort};
 use crate::{
     Connect,
     catalogue::Provider,
+    oauth,
     seal::{hold, seal},
     verify::{self, Verification},
 };
@@ -123,13 +124,7 @@ impl Connect {
             retire_secret(&mut tx, id, field, grace_end).await?;
             put_secret(&mut tx, &key, id, field, value).await?;
         }
-        sqlx::query!(
-            "DELETE FROM cell.identifier WHERE credential_id = $1",
-            id.uuid()
-        )
-        .execute(tx.conn())
-        .await?;
-        put_identifiers(&mut tx, provider, id, &claimed).await?;
+        replace_identifiers(&mut tx, provider, id, &claimed).await?;
         if self.settings().verify_credentials && provider.verification.is_some() {
             verify::begin(&mut tx, id).await?;
         }
@@ -161,6 +156,7 @@ impl Connect {
             return Err(Error::NotFound("credential"));
         }
         verify::end(&mut tx, id).await?;
+        oauth::end(&mut tx, id).await?;
         let detail = json!({ "provider": before.provider, "name": before.name });
         self.finish(tx, "credential.deleted", id, detail).await?;
         if let Some(provider) = self.catalogue().get(&before.provider) {
@@ -334,7 +330,7 @@ async fn select(
 }
 
 /// (kind, value) of the ids among a credential's fields.
-fn identifiers(provider: &Provider, fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
+pub(crate) fn identifiers(provider: &Provider, fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
     provider
         .credential
         .fields
@@ -345,7 +341,7 @@ fn identifiers(provider: &Provider, fields: &BTreeMap<String, String>) -> Vec<(S
 
 /// Routes are claimed before the credential is stored and released after it is gone: whatever fails
 /// in between leaves a route to a tenant that does not know the id, whose payloads are quarantined.
-async fn claim(
+pub(crate) async fn claim(
     access: &Access<CredentialsWrite>,
     provider: &Provider,
     ids: &[(String, String)],
@@ -356,7 +352,7 @@ async fn claim(
     Ok(())
 }
 
-async fn release(
+pub(crate) async fn release(
     access: &Access<CredentialsWrite>,
     provider: &Provider,
     ids: impl Iterator<Item = &(String, String)>,
@@ -372,6 +368,21 @@ fn routes_by(provider: &Provider, kind: &str) -> bool {
         .webhook
         .as_ref()
         .is_some_and(|webhook| webhook.route.iter().any(|route| route == kind))
+}
+
+pub(crate) async fn replace_identifiers(
+    tx: &mut Tx,
+    provider: &Provider,
+    id: CredentialId,
+    identifiers: &[(String, String)],
+) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM cell.identifier WHERE credential_id = $1",
+        id.uuid()
+    )
+    .execute(tx.conn())
+    .await?;
+    put_identifiers(tx, provider, id, identifiers).await
 }
 
 async fn put_identifiers(

@@ -76,6 +76,7 @@ impl World {
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: Default::default(),
             verify_credentials: false,
+            return_to: Vec::new(),
             providers: HashMap::from([
                 ("whatsapp".to_owned(), at(Provider::WhatsApp)),
                 ("twilio".to_owned(), at(Provider::Twilio)),

@@ -25,6 +25,7 @@ use crate::{
         state::{self, Outcome, ProviderState},
         store,
     },
+    oauth::{self, Connection, pages::card::card},
 };
 
 pub async fn show(
@@ -34,7 +35,9 @@ pub async fn show(
 ) -> Result<Page> {
     let credential = store::get(&access, id).await?;
     let states = state::of_providers(&access).await?;
+    let connection = oauth::connections(&access, Some(id), None, 1).await?.pop();
     let detail = Detail {
+        connection: connection.as_ref(),
         tenant: access.tenant(),
         credential: &credential,
         provider: connect.catalogue().get(&credential.provider),
@@ -52,6 +55,8 @@ pub(super) struct Detail<'a> {
     /// Absent where the catalogue has it no longer.
     pub provider: Option<&'a Provider>,
     pub state: Option<&'a ProviderState>,
+    /// Where it was connected by consent.
+    pub connection: Option<&'a Connection>,
     pub hook_url: String,
     pub may_change: bool,
     pub now: OffsetDateTime,
@@ -99,7 +104,7 @@ impl Render for Detail<'_> {
                 (self.trouble())
                 div.columns {
                     (self.account())
-                    div.stack { (self.tested()) (self.inbound()) }
+                    div.stack { (self.consent()) (self.tested()) (self.inbound()) }
                 }
                 (self.secrets())
             }
@@ -127,6 +132,13 @@ impl Detail<'_> {
                 _ => {}
             }
         }
+    }
+
+    fn consent(&self) -> Markup {
+        let connection = self.connection;
+        connection.map_or_else(Markup::default, |connection| {
+            card(self.tenant, connection, self.may_change, self.now)
+        })
     }
 
     fn tested(&self) -> Markup {
