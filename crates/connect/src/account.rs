@@ -130,7 +130,8 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
                   c.id AS "id?", c.fields AS "fields?",
                   s.field AS "field?", s.slot AS "slot?", s.sealed AS "sealed?", s.valid_until AS "valid_until?",
                   g.way AS "way?", g.own_app AS "own_app?", g.status AS "status?",
-                  g.expires_at AS "expires_at?", g.version AS "version?"
+                  g.expires_at AS "expires_at?", g.version AS "version?",
+                  COALESCE(g.refreshed_at, g.connected_at) AS since
            FROM (SELECT) AS always
            LEFT JOIN cell.credential c ON c.provider = $1
            LEFT JOIN cell.oauth_grant g ON g.credential_id = c.id
@@ -168,13 +169,17 @@ pub(crate) async fn load<P: Permission>(access: &Access<P>, provider: &str) -> R
                 id,
                 fields,
                 secrets: Vec::new(),
-                grant: row.version.map(|version| GrantState {
-                    installation: row.way.as_deref() == Some("installation"),
-                    own_app: row.own_app == Some(true),
-                    reconnect: row.status.as_deref() != Some("active"),
-                    expires_at: row.expires_at,
-                    version,
-                }),
+                grant: row
+                    .version
+                    .zip(row.since)
+                    .map(|(version, since)| GrantState {
+                        installation: row.way.as_deref() == Some("installation"),
+                        own_app: row.own_app == Some(true),
+                        reconnect: row.status.as_deref() != Some("active"),
+                        expires_at: row.expires_at,
+                        since,
+                        version,
+                    }),
             });
         }
         if let (Some(credential), Some(field), Some(sealed)) =

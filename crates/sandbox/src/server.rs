@@ -29,6 +29,7 @@ use crate::{
     faults::{Fault, Faults},
     lock,
     media::MediaStore,
+    oauth::OAuthServer,
     oidc::OidcIssuer,
     provider::Provider,
     record::{self, Received, Record},
@@ -61,6 +62,7 @@ pub(crate) struct Simulation {
     pub faults: Faults,
     pub record: Record,
     pub media: MediaStore,
+    pub oauth: OAuthServer,
     pub oidc: OidcIssuer,
     pub mail: SmtpSink,
     pub client: reqwest::Client,
@@ -81,6 +83,7 @@ impl Sandbox {
             faults: Faults::default(),
             record: Record::default(),
             media: MediaStore::default(),
+            oauth: OAuthServer::default(),
             oidc: OidcIssuer::default(),
             mail: SmtpSink::start((address.ip(), 0).into()).await?,
             // A webhook goes straight to its receiver, whatever proxy the environment names.
@@ -137,6 +140,11 @@ impl Sandbox {
 
     pub fn media(&self) -> &MediaStore {
         &self.simulation.media
+    }
+
+    /// The authorization servers: their apps and accounts, and their clock.
+    pub fn oauth(&self) -> &OAuthServer {
+        &self.simulation.oauth
     }
 
     /// The identity provider: its people, and what goes wrong there.

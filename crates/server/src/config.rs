@@ -9,8 +9,8 @@ use std::{
 use ::egress::AllowList;
 use anyhow::Context;
 use audit::destination::Destination;
-use connect::oauth::OAuthApp;
 use config::{Environment, File, FileFormat};
+use connect::oauth::OAuthApp;
 use identity::{mail::MailSettings, oidc::PlatformProvider};
 use kernel::{client::TrustedProxies, secret::Secret};
 use serde::Deserialize;

@@ -1,8 +1,8 @@
 //! Checks of the `[oauth]` and `[verification]` parts of a provider file.
 
 use super::{
-    AccountSource, AnswerRule, Check, ConnectedAccount, FieldTemplate, Granted, Installation, OAuth,
-    Provider, RequestCheck, Revoke, Verification,
+    AccountSource, AnswerRule, Check, ConnectedAccount, FieldTemplate, Granted, Installation,
+    OAuth, Provider, RequestCheck, Revoke, Verification,
     validate::{Problem, problem},
     validate_api::{address, in_answer, known},
     verification::Method,

@@ -330,7 +330,10 @@ async fn select(
 }
 
 /// (kind, value) of the ids among a credential's fields.
-pub(crate) fn identifiers(provider: &Provider, fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
+pub(crate) fn identifiers(
+    provider: &Provider,
+    fields: &BTreeMap<String, String>,
+) -> Vec<(String, String)> {
     provider
         .credential
         .fields

@@ -74,7 +74,11 @@ impl Connect {
         let credential =
             OpenCredential::new(CredentialId::new(), &provider.id, BTreeMap::new(), secrets);
         let authorization = Box::pin(self.authorize(access, &credential)).await?;
-        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let method = if body.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
         let request = self.request(&provider.id, &authorization, method, path)?;
         let request = match body {
             Some(body) => request
@@ -126,8 +130,15 @@ mod tests {
     fn claims_are_read_from_the_middle() {
         let payload = BASE64_URL_SAFE_NO_PAD.encode(r#"{"sub":"1","email":"a@b.c"}"#);
         let answer = json!({ "id_token": format!("e30.{payload}.sig") });
-        assert_eq!(claims(&answer), Some(json!({ "sub": "1", "email": "a@b.c" })));
-        for wrong in [json!({}), json!({ "id_token": "x" }), json!({ "id_token": "a.b.c" })] {
+        assert_eq!(
+            claims(&answer),
+            Some(json!({ "sub": "1", "email": "a@b.c" }))
+        );
+        for wrong in [
+            json!({}),
+            json!({ "id_token": "x" }),
+            json!({ "id_token": "a.b.c" }),
+        ] {
             assert_eq!(claims(&wrong), None);
         }
     }

@@ -1,8 +1,6 @@
 //! Whose app asks for consent: the tenant's own where it has set one up, else the operator's.
 
-use kernel::{
-    Access, Error, Result, error::ConflictCode, permission::Permission, secret::Secret,
-};
+use kernel::{Access, Error, Result, error::ConflictCode, permission::Permission, secret::Secret};
 
 use super::conflict;
 use crate::{Connect, OpenCredential, catalogue::Provider};
@@ -92,7 +90,10 @@ impl Connect {
 }
 
 fn missing(provider: &Provider) -> Error {
-    let own = provider.oauth.as_ref().and_then(|oauth| oauth.own_app.as_deref());
+    let own = provider
+        .oauth
+        .as_ref()
+        .and_then(|oauth| oauth.own_app.as_deref());
     let own = own.map_or_else(String::new, |own| {
         format!(", or enter one of your own as a credential of `{own}`")
     });

@@ -265,8 +265,14 @@ mod tests {
         )
         .expect("tokens");
         assert_eq!(found.access_token.expose(), "xoxe.xoxb-1");
-        assert_eq!(found.expires_at, Some(OffsetDateTime::UNIX_EPOCH + Duration::hours(12)));
-        assert_eq!(found.scopes, Some(vec!["chat:write".into(), "users:read".into()]));
+        assert_eq!(
+            found.expires_at,
+            Some(OffsetDateTime::UNIX_EPOCH + Duration::hours(12))
+        );
+        assert_eq!(
+            found.scopes,
+            Some(vec!["chat:write".into(), "users:read".into()])
+        );
         let found = tokens(
             "github",
             200,
@@ -291,7 +297,11 @@ mod tests {
         ] {
             let none = tokens(provider, status, &json!({ "ok": false, "error": error }))
                 .expect_err("no tokens");
-            assert_eq!(matches!(none, NoTokens::Ended(_)), ends, "{provider} {error}");
+            assert_eq!(
+                matches!(none, NoTokens::Ended(_)),
+                ends,
+                "{provider} {error}"
+            );
             if let NoTokens::Failed { wait, .. } = none {
                 assert_eq!(wait, Some(Duration::seconds(7)));
             }
@@ -300,7 +310,11 @@ mod tests {
 
     #[test]
     fn what_is_quoted_is_the_code_alone() {
-        let none = tokens("linear", 400, &json!({ "error": "x <b>y", "refresh_token": "r" }));
+        let none = tokens(
+            "linear",
+            400,
+            &json!({ "error": "x <b>y", "refresh_token": "r" }),
+        );
         let error = none.expect_err("no tokens");
         assert!(matches!(error, NoTokens::Failed { detail, .. } if detail == "gave no token: xby"));
     }

@@ -141,7 +141,9 @@ impl Connect {
         let provider = self.catalogue().get(id);
         provider
             .and_then(|provider| Some((provider, provider.oauth.as_ref()?)))
-            .ok_or(Error::NotFound("provider that accounts are connected to by consent"))
+            .ok_or(Error::NotFound(
+                "provider that accounts are connected to by consent",
+            ))
     }
 
     /// Remembers the browser and says where to send it. A browser that is on its way in another tab
@@ -155,9 +157,11 @@ impl Connect {
         handle: Option<Secret>,
     ) -> Result<Leaving> {
         let (provider, oauth) = self.consenting(provider)?;
-        if wanted.name.as_ref().is_some_and(|name| {
-            name.trim().is_empty() || name.chars().count() > 100
-        }) {
+        if wanted
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100)
+        {
             return Err(Error::field("name", "must be 1 to 100 characters"));
         }
         let scopes = wanted.scopes.unwrap_or_else(|| oauth.scopes.clone());
@@ -314,7 +318,9 @@ impl Connect {
         };
         let kept = match returned.way {
             Way::Code => {
-                let account = self.connected_account(access, provider, oauth, &tokens).await?;
+                let account = self
+                    .connected_account(access, provider, oauth, &tokens)
+                    .await?;
                 Kept::of_tokens(provider, oauth, &chosen, &returned.scopes, tokens, account)
             }
             Way::Installation => {
@@ -323,8 +329,14 @@ impl Connect {
                     .await?
             }
         };
-        self.keep(access, provider, kept, returned.credential, returned.name.as_deref())
-            .await
+        self.keep(
+            access,
+            provider,
+            kept,
+            returned.credential,
+            returned.name.as_deref(),
+        )
+        .await
     }
 
     /// What a provider sent a browser back with, before anything is asked there.
@@ -333,7 +345,9 @@ impl Connect {
             let known = self.beside(provider, known)?;
             if known.as_str().trim_end_matches('/') != named.trim_end_matches('/') {
                 tracing::warn!("an answer is of another issuer's than the one that was asked");
-                return Err(invalid("the answer came from another provider than the one that was asked"));
+                return Err(invalid(
+                    "the answer came from another provider than the one that was asked",
+                ));
             }
         }
         match answer.error.as_deref() {
@@ -391,6 +405,9 @@ mod tests {
     fn the_challenge_is_that_of_the_specification() {
         // RFC 7636, appendix B.
         let verifier = Secret::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(
+            challenge(&verifier),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
     }
 }

@@ -16,8 +16,10 @@ use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::{OAuthApp, Way, account::AccountThere, app::Chosen, conflict, exchange::Tokens,
-    flow::invalid, schedule};
+use super::{
+    OAuthApp, Way, account::AccountThere, app::Chosen, conflict, exchange::Tokens, flow::invalid,
+    schedule,
+};
 use crate::{
     Connect,
     catalogue::{OAuth, Provider},
@@ -33,6 +35,8 @@ pub(crate) struct GrantState {
     pub own_app: bool,
     pub reconnect: bool,
     pub expires_at: Option<OffsetDateTime>,
+    /// When the tokens were had.
+    pub since: OffsetDateTime,
     pub version: i64,
 }
 
@@ -194,12 +198,16 @@ impl Connect {
         name: Option<&str>,
     ) -> Result<CredentialId> {
         let before = before(access, provider, &kept, renewed).await?;
-        let mut fields = before.as_ref().map_or_else(BTreeMap::new, |before| before.fields.clone());
+        let mut fields = before
+            .as_ref()
+            .map_or_else(BTreeMap::new, |before| before.fields.clone());
         fields.extend(kept.fields.clone());
         let key = self.sealing_key(access).await?;
         let claimed = store::identifiers(provider, &fields);
         store::claim(access, provider, &claimed).await?;
-        let id = before.as_ref().map_or_else(CredentialId::new, |before| before.id);
+        let id = before
+            .as_ref()
+            .map_or_else(CredentialId::new, |before| before.id);
         let mut tx = access.begin().await?;
         hold(&mut tx, &key).await?;
         match &before {
@@ -286,7 +294,9 @@ impl Connect {
             .await?;
         }
         match kept.expires_at {
-            Some(until) if refreshable(provider, &kept) => schedule::begin(&mut tx, id, until).await?,
+            Some(until) if refreshable(provider, &kept) => {
+                schedule::begin(&mut tx, id, until).await?
+            }
             _ => schedule::end(&mut tx, id).await?,
         }
         if self.settings().verify_credentials && provider.verification.is_some() {
@@ -316,13 +326,20 @@ impl Connect {
 }
 
 fn refreshable(provider: &Provider, kept: &Kept) -> bool {
-    let place = provider.oauth.as_ref().and_then(|oauth| oauth.token.refresh_token.as_ref());
+    let place = provider
+        .oauth
+        .as_ref()
+        .and_then(|oauth| oauth.token.refresh_token.as_ref());
     place.is_some_and(|place| kept.secrets.contains_key(&place.field))
 }
 
 fn shortened(name: &str) -> String {
     let name: String = name.trim().chars().take(100).collect();
-    if name.is_empty() { "default".to_owned() } else { name }
+    if name.is_empty() {
+        "default".to_owned()
+    } else {
+        name
+    }
 }
 
 async fn before(

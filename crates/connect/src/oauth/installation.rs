@@ -71,7 +71,10 @@ impl Connect {
             let answer = self
                 .ask_with(access, provider, field, token, &path, None)
                 .await?;
-            let theirs = answer["installations"].as_array().cloned().unwrap_or_default();
+            let theirs = answer["installations"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
             found = theirs.iter().find(|one| number(&one["id"]) == id).cloned();
             if found.is_some() || theirs.len() < PAGE {
                 break;
@@ -85,12 +88,15 @@ impl Connect {
         })?;
         let app_id = chosen.app.app_id.clone().unwrap_or_default();
         if number(&found["app_id"]) != app_id {
-            return Err(invalid("the installation is of another app than the one that was asked"));
+            return Err(invalid(
+                "the installation is of another app than the one that was asked",
+            ));
         }
         let permissions = found["permissions"].as_object();
-        let scopes = permissions.into_iter().flatten().filter_map(|(name, level)| {
-            Some(format!("{name}:{}", level.as_str()?))
-        });
+        let scopes = permissions
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, level)| Some(format!("{name}:{}", level.as_str()?)));
         let name = found["account"]["login"].as_str().unwrap_or(id);
         Ok(Kept {
             account_id: id.to_owned(),
@@ -138,5 +144,7 @@ fn described<'a>(provider: &Provider, oauth: &'a OAuth) -> Result<&'a Installati
 }
 
 fn number(value: &Value) -> String {
-    value.as_u64().map_or_else(String::new, |number| number.to_string())
+    value
+        .as_u64()
+        .map_or_else(String::new, |number| number.to_string())
 }

@@ -39,7 +39,8 @@ use crate::{
     seal::{hold, seal},
 };
 
-/// A token that ends sooner than this, and up to as much more at random, is renewed when it is used.
+/// A token that ends sooner than this, and up to as much more at random, is renewed when it is used;
+/// one that lasts for minutes alone, in the last quarter of its life.
 const MARGIN: Duration = Duration::seconds(60);
 /// A token that lasts longer than this is good for one more call.
 const USABLE: Duration = Duration::seconds(5);
@@ -129,12 +130,12 @@ impl Connect {
             let own = grant.own_app;
             return self.with_app_key(access, credential, own).await.map(Some);
         }
-        let jitter = Duration::milliseconds(rand::random_range(0..MARGIN.whole_seconds() * 1000));
-        let due = OffsetDateTime::now_utc() + MARGIN + jitter;
-        if grant.expires_at.is_none_or(|until| until > due) {
-            return Ok(None);
+        match grant.expires_at {
+            Some(until) if until <= OffsetDateTime::now_utc() + margin(until - grant.since) => {
+                self.refreshed(access, credential).await.map(Some)
+            }
+            _ => Ok(None),
         }
-        self.refreshed(access, credential, due).await.map(Some)
     }
 
     /// Renews a token that ends soon, when the clock says so.
@@ -153,23 +154,24 @@ impl Connect {
         .ok_or(Error::NotFound("connection"))?;
         tx.commit().await?;
         let credential = self.resolve_fresh(access, &provider, id).await?;
-        let due = OffsetDateTime::now_utc() + 3 * schedule::LEAD;
+        let soon = OffsetDateTime::now_utc() + 3 * schedule::LEAD;
         let ends = credential.grant().and_then(|grant| grant.expires_at);
-        if ends.is_some_and(|ends| ends <= due) {
-            self.refreshed(access, &credential, due).await?;
+        if ends.is_some_and(|ends| ends <= soon) {
+            self.refreshed(access, &credential).await?;
         }
         Ok(())
     }
 
-    /// The credential with a token that lasts until after `due`, or with the best that there is.
+    /// The credential with newer tokens than it was opened with, or with those while they are good
+    /// and newer ones can't be had.
     async fn refreshed<P: Permission>(
         &self,
         access: &Access<P>,
         credential: &OpenCredential,
-        due: OffsetDateTime,
     ) -> Result<OpenCredential> {
         let provider = self.known_provider(&credential.provider)?;
         let id = credential.id;
+        let before = credential.grant().map(|grant| grant.version);
         let key = (access.tenant().id, id);
         let turn = self.refreshes().turn(key);
         let _turn = turn.lock().await;
@@ -180,13 +182,17 @@ impl Connect {
             if grant.reconnect {
                 return Err(reconnect(provider));
             }
-            let Some(until) = grant.expires_at.filter(|until| *until <= due) else {
+            let Some(until) = grant.expires_at.filter(|_| Some(grant.version) <= before) else {
                 return Ok(now);
             };
             let usable = until > OffsetDateTime::now_utc() + USABLE;
             if refresh_token(provider, &now).is_none() {
                 // Nothing to renew it with: it is good until its end.
-                return if usable { Ok(now) } else { Err(reconnect(provider)) };
+                return if usable {
+                    Ok(now)
+                } else {
+                    Err(reconnect(provider))
+                };
             }
             match self.claim_refresh(access, id, grant).await? {
                 Asked::Ours(claim) => self.spend(access, claim, now).await?,
@@ -287,17 +293,23 @@ impl Connect {
             (_, None) => Err(reconnect(provider)),
         };
         let outcome = match asked {
-            Ok(Ok(tokens)) => self.store_tokens(access, claim, id, oauth, provider, &tokens).await,
+            Ok(Ok(tokens)) => {
+                self.store_tokens(access, claim, id, oauth, provider, &tokens)
+                    .await
+            }
             Ok(Err(NoTokens::Ended(detail))) => {
-                self.give_up(access, claim, credential, provider, &detail).await
+                self.give_up(access, claim, credential, provider, &detail)
+                    .await
             }
             Ok(Err(NoTokens::Failed { detail, wait, .. })) => {
-                self.pause(access, claim, credential, provider, &detail, wait).await
+                self.pause(access, claim, credential, provider, &detail, wait)
+                    .await
             }
             // No app, or an address that is not for calling: the operator's to mend.
             Err(error) => {
                 let detail = error.to_string();
-                self.pause(access, claim, credential, provider, &detail, None).await
+                self.pause(access, claim, credential, provider, &detail, None)
+                    .await
             }
         };
         self.forget(access.tenant().id);
@@ -316,7 +328,9 @@ impl Connect {
     ) -> Result<()> {
         let mut tried = 1;
         loop {
-            let stored = self.try_store(access, claim, id, oauth, provider, tokens).await;
+            let stored = self
+                .try_store(access, claim, id, oauth, provider, tokens)
+                .await;
             match stored {
                 Err(error) if tried < WRITES && (error.is_transient() || raced(&error)) => {
                     tracing::warn!(cause = ?error, credential = %id, "new tokens are not written down yet");
@@ -363,7 +377,11 @@ impl Connect {
         let granted: [(&str, Option<&Secret>); 2] = [
             (&oauth.token.access_token.field, Some(&tokens.access_token)),
             (
-                oauth.token.refresh_token.as_ref().map_or("", |place| &place.field),
+                oauth
+                    .token
+                    .refresh_token
+                    .as_ref()
+                    .map_or("", |place| &place.field),
                 tokens.refresh_token.as_ref(),
             ),
         ];
@@ -405,7 +423,9 @@ impl Connect {
         };
         if attempts >= ATTEMPTS {
             drop(tx);
-            return self.give_up(access, claim, credential, provider, detail).await;
+            return self
+                .give_up(access, claim, credential, provider, detail)
+                .await;
         }
         let next = OffsetDateTime::now_utc() + pause(attempts, wait);
         sqlx::query!(
@@ -470,6 +490,12 @@ impl Connect {
     }
 }
 
+/// How long before its end a token of such a life is renewed.
+fn margin(life: Duration) -> Duration {
+    let jitter = Duration::seconds(rand::random_range(0..MARGIN.whole_seconds()));
+    (MARGIN + jitter).min(life / 4)
+}
+
 fn unavailable(provider: &Provider, detail: String) -> Error {
     Error::Provider {
         provider: provider.id.clone(),
@@ -481,7 +507,13 @@ fn unavailable(provider: &Provider, detail: String) -> Error {
 
 /// Whether the data key was replaced while the tokens were sealed.
 fn raced(error: &Error) -> bool {
-    matches!(error, Error::Conflict { code: ConflictCode::ChangedMeanwhile, .. })
+    matches!(
+        error,
+        Error::Conflict {
+            code: ConflictCode::ChangedMeanwhile,
+            ..
+        }
+    )
 }
 
 fn refresh_token<'a>(provider: &Provider, credential: &'a OpenCredential) -> Option<&'a Secret> {
@@ -507,7 +539,17 @@ mod tests {
             let pause = pause(attempts, None).whole_seconds();
             assert!((least..=most).contains(&pause), "{attempts}: {pause}");
         }
-        assert_eq!(pause(1, Some(Duration::seconds(300))), Duration::seconds(300));
+        assert_eq!(
+            pause(1, Some(Duration::seconds(300))),
+            Duration::seconds(300)
+        );
+    }
+
+    #[test]
+    fn margins_suit_the_life_of_a_token() {
+        assert!(margin(Duration::hours(1)) >= MARGIN);
+        assert!(margin(Duration::hours(1)) < 2 * MARGIN);
+        assert_eq!(margin(Duration::seconds(8)), Duration::seconds(2));
     }
 
     #[test]
@@ -516,7 +558,10 @@ mod tests {
         let key = (TenantId::new(), CredentialId::new());
         let one = refreshes.turn(key);
         assert!(Arc::ptr_eq(&one, &refreshes.turn(key)));
-        assert!(!Arc::ptr_eq(&one, &refreshes.turn((key.0, CredentialId::new()))));
+        assert!(!Arc::ptr_eq(
+            &one,
+            &refreshes.turn((key.0, CredentialId::new()))
+        ));
         drop(one);
         refreshes.turn((TenantId::new(), CredentialId::new()));
         assert_eq!(refreshes.turns.lock().expect("sound").len(), 1);

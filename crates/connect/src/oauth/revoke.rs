@@ -3,10 +3,7 @@
 
 use http::{Method, StatusCode, header};
 use kernel::{
-    Access, Error, Result,
-    id::CredentialId,
-    permission::CredentialsWrite,
-    secret::Secret,
+    Access, Error, Result, id::CredentialId, permission::CredentialsWrite, secret::Secret,
 };
 use reqwest::RequestBuilder;
 use serde::Serialize;
@@ -65,7 +62,10 @@ impl Connect {
             format!("the provider was not told ({error}); remove the app in the account there")
         };
         let (provider, oauth) = self.consenting(provider).map_err(left)?;
-        let credential = self.resolve_fresh(access, &provider.id, id).await.map_err(left)?;
+        let credential = self
+            .resolve_fresh(access, &provider.id, id)
+            .await
+            .map_err(left)?;
         // Some take a token back only while it is good.
         let credential = match self.current(access, &credential).await {
             Ok(Some(current)) => current,
@@ -98,7 +98,9 @@ impl Connect {
         let grant = credential.grant().ok_or(Error::NotFound("connection"))?;
         let app = self.app_of(access, provider, grant.own_app).await?;
         if grant.installation {
-            return self.uninstall(provider, credential).map(|request| vec![request]);
+            return self
+                .uninstall(provider, credential)
+                .map(|request| vec![request]);
         }
         let access_token = credential.secret(&oauth.token.access_token.field).ok();
         let refresh = oauth.token.refresh_token.as_ref();
@@ -148,7 +150,9 @@ impl Connect {
         )?;
         let id = credential.field("installation_id")?;
         let base = self.provider_settings(&provider.id).base_url;
-        let base = base.or_else(|| provider.usual_base_url()).unwrap_or_default();
+        let base = base
+            .or_else(|| provider.usual_base_url())
+            .unwrap_or_default();
         let url = format!("{base}/app/installations/{id}");
         Ok(self
             .outbound(&provider.id, Method::DELETE, &url)?
@@ -169,7 +173,10 @@ impl Connect {
                 let error = body["error"].as_str().unwrap_or_default();
                 // RFC 7009, section 2.2: a token that is gone already is no error; Google says
                 // `invalid_token` of one whose other half was taken back just now.
-                let gone = matches!(error, "invalid_token" | "token_revoked" | "token_expired" | "invalid_auth");
+                let gone = matches!(
+                    error,
+                    "invalid_token" | "token_revoked" | "token_expired" | "invalid_auth"
+                );
                 let refused = body["ok"] == json!(false) || !raw.status.is_success();
                 match refused && !gone && raw.status != StatusCode::NOT_FOUND {
                     false => (Ok(()), None),

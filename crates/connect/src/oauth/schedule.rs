@@ -2,10 +2,7 @@
 //! wait. The time is that of a schedule row, which each renewal moves on.
 
 use kernel::{
-    Access, Error, Result, Tx,
-    id::CredentialId,
-    jobs::Registry,
-    permission::CredentialsUse,
+    Access, Error, Result, Tx, id::CredentialId, jobs::Registry, permission::CredentialsUse,
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};

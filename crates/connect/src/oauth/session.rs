@@ -13,8 +13,8 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
-use utoipa::ToSchema;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::flow::checked;
 use crate::{Connect, catalogue::Provider};
@@ -90,9 +90,11 @@ impl Connect {
         let expires_at = OffsetDateTime::now_utc() + Duration::seconds(lasts);
         let mut tx = access.begin().await?;
         // Those that are over are kept for a while, for whoever looks into what happened.
-        sqlx::query!("DELETE FROM cell.connect_session WHERE expires_at < now() - interval '30 days'")
-            .execute(tx.conn())
-            .await?;
+        sqlx::query!(
+            "DELETE FROM cell.connect_session WHERE expires_at < now() - interval '30 days'"
+        )
+        .execute(tx.conn())
+        .await?;
         if let Some(credential) = new.credential {
             sqlx::query!(
                 "SELECT id FROM cell.credential WHERE id = $1 AND provider = ANY ($2)",
@@ -126,7 +128,11 @@ impl Connect {
         })
         .await?;
         tx.commit().await?;
-        let url = format!("{}/connect/{}", self.settings().public_url, token.text.expose());
+        let url = format!(
+            "{}/connect/{}",
+            self.settings().public_url,
+            token.text.expose()
+        );
         Ok(ConnectLink {
             id,
             url: Secret::new(url),
@@ -161,7 +167,10 @@ impl Connect {
 
     fn check_session(&self, new: &NewConnectSession) -> Result<()> {
         if new.providers.is_empty() || new.providers.len() > PROVIDERS {
-            return Err(Error::field("providers", format!("must name 1 to {PROVIDERS} providers")));
+            return Err(Error::field(
+                "providers",
+                format!("must name 1 to {PROVIDERS} providers"),
+            ));
         }
         for provider in &new.providers {
             self.known_provider(provider).map_err(|_| {
@@ -173,7 +182,10 @@ impl Connect {
             _ => None,
         };
         if (new.scopes.is_some() || new.credential.is_some()) && single.is_none() {
-            return Err(Error::field("providers", "must name one where scopes or a connection are named"));
+            return Err(Error::field(
+                "providers",
+                "must name one where scopes or a connection are named",
+            ));
         }
         if let (Some(scopes), Some(provider)) = (&new.scopes, single) {
             let (_, oauth) = self
@@ -181,10 +193,17 @@ impl Connect {
                 .map_err(|_| Error::field("scopes", "are none of this provider's"))?;
             checked(scopes, oauth)?;
         }
-        if new.name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100) {
+        if new
+            .name
+            .as_ref()
+            .is_some_and(|name| name.trim().is_empty() || name.chars().count() > 100)
+        {
             return Err(Error::field("name", "must be 1 to 100 characters"));
         }
-        if new.expires_in.is_some_and(|lasts| !(SHORTEST..=LONGEST).contains(&lasts)) {
+        if new
+            .expires_in
+            .is_some_and(|lasts| !(SHORTEST..=LONGEST).contains(&lasts))
+        {
             return Err(Error::field(
                 "expires_in",
                 format!("must be {SHORTEST} to {LONGEST} seconds"),
@@ -208,9 +227,11 @@ impl Connect {
         let origin = url.origin();
         plain
             && origin.is_tuple()
-            && self.settings().return_to.iter().any(|allowed| {
-                Url::parse(allowed).is_ok_and(|allowed| allowed.origin() == origin)
-            })
+            && self
+                .settings()
+                .return_to
+                .iter()
+                .any(|allowed| Url::parse(allowed).is_ok_and(|allowed| allowed.origin() == origin))
     }
 
     /// What the link is for that this access was given by.

@@ -70,7 +70,7 @@ impl World {
         let keyring = vault::Keyring::open_or_create(keys.path().join("keys")).expect("a keyring");
         let at = |provider| ProviderSettings {
             base_url: Some(sandbox.base_url(provider)),
-            handshake_token: None,
+            ..Default::default()
         };
         let settings = Settings {
             public_url: "http://127.0.0.1:1".to_owned(),

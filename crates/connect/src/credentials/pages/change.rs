@@ -150,9 +150,10 @@ pub async fn delete(
 ) -> Result<SeeOther> {
     let ended = connect.disconnect(&access, id).await?;
     let flash = match ended.detail {
-        Some(left) if ended.by_consent => {
-            Flash::new(Tone::Warning, format!("The account was disconnected here; {left}."))
-        }
+        Some(left) if ended.by_consent => Flash::new(
+            Tone::Warning,
+            format!("The account was disconnected here; {left}."),
+        ),
         _ => Flash::new(Tone::Success, "The account was disconnected."),
     };
     Ok(SeeOther::new(access.tenant().href(LIST)).flash(flash))

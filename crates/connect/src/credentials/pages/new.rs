@@ -191,12 +191,20 @@ impl NewForm<'_> {
         if self.provider.oauth.is_none() {
             return Markup::default();
         }
-        let to = self.tenant.href(&format!("/connections/{}", self.provider.id));
+        let to = self
+            .tenant
+            .href(&format!("/connections/{}", self.provider.id));
         let name = &self.provider.name;
-        Card::new(Button::primary(format!("Connect with {name}")).to(to).render())
-            .title("Without copying secrets")
-            .about(format!("You allow it at {name}, and nothing has to be entered here."))
-            .render()
+        Card::new(
+            Button::primary(format!("Connect with {name}"))
+                .to(to)
+                .render(),
+        )
+        .title("Without copying secrets")
+        .about(format!(
+            "You allow it at {name}, and nothing has to be entered here."
+        ))
+        .render()
     }
 
     fn at_the_provider(&self) -> Markup {

@@ -82,7 +82,9 @@ fn end(
             let flash = Flash::new(Tone::Success, format!("{name} is connected."));
             Ok(SeeOther::new(to).flash(flash).into_response())
         }
-        Err(error) if error.status().is_server_error() && !matches!(error, Error::Provider { .. }) => {
+        Err(error)
+            if error.status().is_server_error() && !matches!(error, Error::Provider { .. }) =>
+        {
             Err(error)
         }
         Err(error) if returned.by_link => Ok(refused(&error, "/").into_response()),
@@ -117,7 +119,9 @@ fn refused(error: &Error, back: &str) -> Page {
         _ => "Try again",
     };
     let remedy = match (error.code(), back) {
-        ("connection_denied", _) => format!("{}. Nothing was changed.", sentence(&error.to_string())),
+        ("connection_denied", _) => {
+            format!("{}. Nothing was changed.", sentence(&error.to_string()))
+        }
         (_, "/") => format!(
             "{}. Open the link that you were given once more to begin again.",
             sentence(&error.to_string())
@@ -126,7 +130,13 @@ fn refused(error: &Error, back: &str) -> Page {
     };
     let id = telemetry::current_correlation().map(|id| id.to_string());
     let status = error.status();
-    let page = ErrorPage::new(status.as_u16(), error.code(), title, remedy, id.unwrap_or_default());
+    let page = ErrorPage::new(
+        status.as_u16(),
+        error.code(),
+        title,
+        remedy,
+        id.unwrap_or_default(),
+    );
     let page = match back {
         "/" => page,
         back => page.action(label, back),

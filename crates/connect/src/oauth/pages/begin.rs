@@ -28,7 +28,14 @@ pub async fn show(
     State(connect): State<Connect>,
     Path((_, provider)): Path<(String, String)>,
 ) -> Result<Page> {
-    page(&access, &connect, &provider, &Fields::default(), &Refusal::default()).await
+    page(
+        &access,
+        &connect,
+        &provider,
+        &Fields::default(),
+        &Refusal::default(),
+    )
+    .await
 }
 
 pub async fn leave(
@@ -80,7 +87,10 @@ async fn page(
     };
     let app = connect.oauth_app(access, known).await;
     let (missing, installs) = match app {
-        Ok(chosen) => (None, oauth.installation.is_some() && chosen.app.app_slug.is_some()),
+        Ok(chosen) => (
+            None,
+            oauth.installation.is_some() && chosen.app.app_slug.is_some(),
+        ),
         Err(error @ Error::Conflict { .. }) => (Some(error.to_string()), false),
         Err(error) => return Err(error),
     };
@@ -103,7 +113,9 @@ async fn page(
 }
 
 fn by_hand(access: &Access<CredentialsWrite>, provider: &Provider) -> Markup {
-    let to = access.tenant().href(&format!("/credentials/new/{}", provider.id));
+    let to = access
+        .tenant()
+        .href(&format!("/credentials/new/{}", provider.id));
     html! {
         (PageHeader::new(format!("Connect {}", provider.name))
             .crumb("Credentials", access.tenant().href("/credentials")))
@@ -161,7 +173,9 @@ impl Begin<'_> {
             "" => form,
             credential => form.hidden("credential", credential),
         };
-        Card::new(form.render()).title("Your account there").render()
+        Card::new(form.render())
+            .title("Your account there")
+            .render()
     }
 
     fn asked(&self) -> Markup {

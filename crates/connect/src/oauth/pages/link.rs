@@ -22,7 +22,10 @@ use super::{CONNECTED, COOKIE, Leads, leaving};
 use crate::{
     Connect,
     catalogue::Provider,
-    credentials::{NewCredential, pages::{field, values}},
+    credentials::{
+        NewCredential,
+        pages::{field, values},
+    },
     oauth::{
         flow::{Beginner, Wanted},
         session::Session,
@@ -112,7 +115,9 @@ pub async fn begin(
         };
         let handle = web.handle_of(COOKIE, &headers);
         let by = Beginner::Link(session.id);
-        let left = connect.leave(&access, &provider, wanted, by, handle).await?;
+        let left = connect
+            .leave(&access, &provider, wanted, by, handle)
+            .await?;
         return leaving(&web, &left, &known.name, Leads::Link);
     }
     let new = NewCredential {
