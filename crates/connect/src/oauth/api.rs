@@ -54,8 +54,8 @@ struct Authorize {
 
 /// Begins to connect an account by consent: gives the address to open in the browser of whoever
 /// consents, which is good for half an hour.
-#[utoipa::path(post, path = "/v1/connections/{provider}/authorize", operation_id = "connections_authorize", tag = "connections",
-    request_body = Authorize, params(("provider" = String, Path)), security(("api_key" = [])), responses(
+#[utoipa::path(post, path = "/v1/connections/{connector}/authorize", operation_id = "connections_authorize", tag = "connections",
+    request_body = Authorize, params(("connector" = String, Path, description = "A provider that accounts are connected to by consent, as in `slack`.")), security(("api_key" = [])), responses(
     (status = 201, body = ConnectLink),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -102,8 +102,8 @@ async fn list(
 }
 
 /// One connected account.
-#[utoipa::path(get, path = "/v1/connections/{credential}", operation_id = "connections_get", tag = "connections",
-    params(("credential" = String, Path)), security(("api_key" = [])), responses(
+#[utoipa::path(get, path = "/v1/connections/{connection}", operation_id = "connections_get", tag = "connections",
+    params(("connection" = String, Path, description = "The id of its credential.")), security(("api_key" = [])), responses(
     (status = 200, body = Connection),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -119,8 +119,8 @@ async fn get(
 
 /// Disconnects an account: takes back at the provider what was granted, and deletes the credential
 /// whether or not the provider could be told.
-#[utoipa::path(delete, path = "/v1/connections/{credential}", operation_id = "connections_delete", tag = "connections",
-    params(("credential" = String, Path)), security(("api_key" = [])), responses(
+#[utoipa::path(delete, path = "/v1/connections/{connection}", operation_id = "connections_delete", tag = "connections",
+    params(("connection" = String, Path, description = "The id of its credential.")), security(("api_key" = [])), responses(
     (status = 200, body = Disconnected),
     (status = 401, body = Problem, content_type = "application/problem+json"),
     (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -255,6 +255,20 @@ pub fn settings(data: &Path, sandbox: &Sandbox, public_url: &str) -> Config {
         };
         config.providers.insert(provider.to_string(), settings);
     }
+    let app = config::OAuth {
+        client_id: "tests".to_owned(),
+        client_secret: Secret::new("secret-of-the-tests-app"),
+        webhook_secret: None,
+        app_id: None,
+        app_slug: None,
+        private_key: None,
+    };
+    let slack = config::Provider {
+        base_url: Some(sandbox.base_url(sandbox::Provider::Slack)),
+        oauth: Some(app),
+        ..Default::default()
+    };
+    config.providers.insert("slack".to_owned(), slack);
     config
 }
 

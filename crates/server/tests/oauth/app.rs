@@ -9,7 +9,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_app_it_is_said_what_to_do() {
-    let node = TestNode::start().await;
+    let node = TestNode::configured(|config| config.providers.clear()).await;
     node.bare_tenant("acme").await;
     let key = node.api_key("acme", &["credentials:write"]).await;
     let path = "/v1/connections/slack/authorize";

@@ -4,7 +4,7 @@ use kernel::id::CredentialId;
 use sandbox::Provider;
 use serde_json::json;
 
-use crate::world::{PROVIDERS, World, api, token};
+use crate::world::{Browser, PROVIDERS, World, api, token};
 
 async fn proof(world: &World, provider: Provider, id: CredentialId) -> String {
     let proof = token(world.node.program(), provider, id).await;
@@ -49,7 +49,41 @@ async fn accounts_are_connected_named_and_used() {
     // Ids that route webhooks are claimed as for credentials that were entered.
     let routed =
         "SELECT count(*) FROM control.provider_route WHERE provider IN ('slack', 'linear')";
-    assert_eq!(world.node.number(routed).await, 3);
+    assert_eq!(world.node.number(routed).await, 2);
+    world.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_connect_workspaces_by_the_same_app() {
+    let world = World::new().await;
+    world.node.bare_tenant("globex").await;
+    world
+        .node
+        .member("globex@example.com", "Globex", "globex", "owner")
+        .await;
+    let browser = world.owner().await;
+    world.connected(&browser, Provider::Slack, 0).await;
+    let other = Browser::new(&world.node);
+    let cookie = world.node.sign_in("globex@example.com").await;
+    let (name, value) = cookie.split_once('=').expect("a cookie");
+    other.keep(name, value);
+    for (place, status) in [(0, 409), (1, 303)] {
+        let left = other.post("/app/globex/connections/slack", &[]).await;
+        let page = left.refresh.parse().expect("an address");
+        let account = world.account(Provider::Slack, place);
+        let back = other.at_provider(&page, &account, "allow").await;
+        let answer = other.get(&back).await;
+        // A workspace is one tenant's: webhooks of it can go to one alone.
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert_eq!(answer.text.contains("identifier_taken"), status == 409);
+    }
+    assert_eq!(
+        world
+            .node
+            .number("SELECT count(*) FROM cell.oauth_grant")
+            .await,
+        2
+    );
     world.node.stop().await;
 }
 
