@@ -12,6 +12,15 @@ BEGIN
                 'environment', c.environment,
                 'is_default', c.is_default,
                 'fields', c.fields,
+                'grant', (
+                    SELECT jsonb_build_object(
+                        'installation', g.way = 'installation',
+                        'own_app', g.own_app,
+                        'reconnect', g.status <> 'active',
+                        'expires_at', g.expires_at,
+                        'since', COALESCE(g.refreshed_at, g.connected_at),
+                        'version', g.version)
+                    FROM cell.oauth_grant g WHERE g.credential_id = c.id),
                 'secrets', COALESCE((
                     SELECT jsonb_agg(jsonb_build_object(
                         'field', s.field,

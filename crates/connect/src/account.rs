@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use vault::{CacheCounts, WrappedKey};
 
-use crate::{Connect, credentials::Environment};
+use crate::{Connect, credentials::Environment, oauth::GrantState};
 
 /// Bounds the age of what an announcement failed to refresh.
 const LIFE: Duration = Duration::from_secs(300);
@@ -52,6 +52,8 @@ pub(crate) struct SealedCredential {
     pub is_default: bool,
     pub fields: BTreeMap<String, String>,
     pub secrets: Vec<SealedSecret>,
+    /// Where it was connected by consent.
+    pub grant: Option<GrantState>,
 }
 
 #[derive(Debug, Deserialize)]

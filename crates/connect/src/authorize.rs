@@ -117,12 +117,15 @@ impl Connect {
     ///
     /// # Errors
     /// [`Error::Invalid`] where the credential lacks what the provider's API asks for,
-    /// [`Error::Provider`] where the provider gives no token for it.
+    /// [`Error::Provider`] where the provider gives no token for it, `reconnect_required` where it
+    /// was connected by consent that the provider does not hold to any more.
     pub async fn authorize<P: Permission>(
         &self,
         access: &Access<P>,
         credential: &OpenCredential,
     ) -> Result<Authorization> {
+        let current = self.current(access, credential).await?;
+        let credential = current.as_ref().unwrap_or(credential);
         let provider = self.catalogue().get(&credential.provider);
         let api = provider.and_then(|provider| provider.api.as_ref());
         let (Some(provider), Some(api)) = (provider, api) else {

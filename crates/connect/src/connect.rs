@@ -10,8 +10,14 @@ use vault::{DataKeys, KeyProviders};
 use url::Url;
 
 use crate::{
-    account::Accounts, catalogue::Catalogue, own_key::Owns, proxy::Memory, seal::owner,
-    tokens::Tokens, uses::Uses,
+    account::Accounts,
+    catalogue::Catalogue,
+    oauth::{OAuthApp, Refreshes},
+    own_key::Owns,
+    proxy::Memory,
+    seal::owner,
+    tokens::Tokens,
+    uses::Uses,
 };
 
 /// How often expired data keys are wiped from memory.
@@ -26,6 +32,8 @@ pub struct ProviderSettings {
     /// The token that proves a platform-wide webhook URL to the provider. It answers handshakes
     /// and opens nothing.
     pub handshake_token: Option<Secret>,
+    /// The operator's app there, by which tenants connect their accounts.
+    pub oauth: Option<OAuthApp>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +48,9 @@ pub struct Settings {
     /// Whether credentials are tested at their providers when they are saved, and daily. On demand
     /// they always are.
     pub verify_credentials: bool,
+    /// Origins, as in `https://app.example.com`, to which browsers may be sent at the end of a link
+    /// to connect accounts.
+    pub return_to: Vec<String>,
 }
 
 /// Everything of this crate that a running program shares. Cheap to clone.
@@ -54,6 +65,7 @@ struct Shared {
     owns: Owns,
     accounts: Accounts,
     tokens: Tokens,
+    refreshes: Refreshes,
     proxy: Memory,
     uses: Uses,
     /// To providers, where the catalogue or the tenant says they are.
@@ -97,6 +109,7 @@ impl Connect {
             owns: Owns::new(),
             accounts: Accounts::new(),
             tokens: Tokens::new(),
+            refreshes: Refreshes::default(),
             proxy: Memory::new(),
             uses: Uses::new(),
         })))
@@ -173,6 +186,10 @@ impl Connect {
 
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.0.tokens
+    }
+
+    pub(crate) fn refreshes(&self) -> &Refreshes {
+        &self.0.refreshes
     }
 
     pub(crate) fn proxy(&self) -> &Memory {

@@ -8,9 +8,9 @@
 
 mod api;
 mod change;
-mod defaults;
+pub(crate) mod defaults;
 pub(crate) mod expiry;
-mod identifiers;
+pub(crate) mod identifiers;
 pub mod import;
 mod model;
 pub mod pages;
@@ -19,7 +19,7 @@ pub mod state;
 mod store;
 #[cfg(test)]
 mod tests;
-mod values;
+pub(crate) mod values;
 mod versions;
 
 pub use api::routes;

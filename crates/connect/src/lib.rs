@@ -3,8 +3,9 @@
 //! The catalogue describes providers as data; `webhook` verifies, splits and signs their webhooks
 //! by it; `inbound` is the pipeline from request to acknowledgement. `credentials` keeps tenants'
 //! secrets, sealed by `seal` under what `data_key` unwraps; `keys` rotates and destroys data keys,
-//! `own_key` puts them under a key of the tenant's own; `resolve` opens them for
-//! use, `authorize` makes of them what a request must carry, and `call` spends them on the provider's
+//! `own_key` puts them under a key of the tenant's own; `resolve` opens them for use, `oauth` connects
+//! accounts by consent and renews their tokens, `authorize` makes of them what a request must carry,
+//! and `call` spends them on the provider's
 //! API; `verify` tests them there, and `proxy` spends them for whoever calls it. Nothing here knows
 //! conversations, agents or plans.
 
@@ -18,6 +19,7 @@ mod data_key;
 mod github_app;
 pub mod inbound;
 pub mod keys;
+pub mod oauth;
 pub mod own_key;
 pub mod proxy;
 mod resolve;

@@ -14,6 +14,7 @@ use crate::{
     Connect,
     account::{self, Account, SealedCredential},
     credentials::Environment,
+    oauth::GrantState,
 };
 
 /// A credential opened for one use. Its secrets are wiped when it is dropped.
@@ -23,6 +24,7 @@ pub struct OpenCredential {
     pub environment: Environment,
     fields: BTreeMap<String, String>,
     secrets: BTreeMap<String, Secret>,
+    grant: Option<GrantState>,
 }
 
 impl fmt::Debug for OpenCredential {
@@ -45,6 +47,26 @@ impl OpenCredential {
             environment,
             fields,
             secrets,
+            grant: None,
+        }
+    }
+
+    /// Where it was connected by consent: until when, and by whose app.
+    pub(crate) fn grant(&self) -> Option<&GrantState> {
+        self.grant.as_ref()
+    }
+
+    /// The same with another secret.
+    pub(crate) fn with_secret(&self, field: String, value: Secret) -> Self {
+        let mut secrets = self.secrets.clone();
+        secrets.insert(field, value);
+        Self {
+            id: self.id,
+            provider: self.provider.clone(),
+            environment: self.environment,
+            fields: self.fields.clone(),
+            secrets,
+            grant: self.grant.clone(),
         }
     }
 
@@ -121,6 +143,22 @@ impl Connect {
             .await
     }
 
+    /// For this crate's own errands, which give nothing away but to the provider: one credential, or
+    /// the default one.
+    pub(crate) async fn resolve_for<P: Permission>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+        id: Option<CredentialId>,
+    ) -> Result<OpenCredential> {
+        let account = self.account(access, provider).await?;
+        let wanted = |credential: &SealedCredential| match id {
+            Some(id) => credential.id == id,
+            None => credential.is_default && credential.environment == Environment::Live,
+        };
+        self.open_where(access, provider, &account, wanted).await
+    }
+
     async fn resolve_where(
         &self,
         access: &Access<CredentialsUse>,
@@ -155,12 +193,12 @@ impl Connect {
                 secrets.insert(secret.field.clone(), value);
             }
         }
-        Ok(OpenCredential::new(
-            credential.id,
-            provider,
-            credential.environment,
-            credential.fields.clone(),
-            secrets,
-        ))
+        let fields = credential.fields.clone();
+        let environment = credential.environment;
+        let open = OpenCredential::new(credential.id, provider, environment, fields, secrets);
+        Ok(OpenCredential {
+            grant: credential.grant.clone(),
+            ..open
+        })
     }
 }

@@ -11,6 +11,7 @@ mod smtp;
 
 use kernel::{
     Access, Error, Result,
+    error::ConflictCode,
     id::CredentialId,
     permission::{CredentialsUse, CredentialsWrite, Permission},
 };
@@ -274,5 +275,13 @@ fn advice(described: Option<&Described>, reason: Reason) -> String {
 
 /// Whether the error is one of the program's own and says nothing of the credential.
 fn is_own(error: &Error) -> bool {
-    !matches!(error, Error::Invalid { .. } | Error::Provider { .. })
+    !matches!(
+        error,
+        Error::Invalid { .. }
+            | Error::Provider { .. }
+            | Error::Conflict {
+                code: ConflictCode::ReconnectRequired,
+                ..
+            }
+    )
 }

@@ -2,7 +2,8 @@
 //!
 //! An [`Access`] is minted for a signed-in person ([`session`]), for staff who enter a tenant
 //! ([`operator`]) or impersonate in it ([`impersonation`]), for an API key ([`api_key`]), for a
-//! client's signed token ([`token`]), for a resolved webhook endpoint ([`endpoint`]) and for a
+//! client's signed token ([`token`]), for a resolved webhook endpoint ([`endpoint`]), for a link to
+//! connect accounts and a browser that returns from it ([`link`]), and for a
 //! claimed job (`kernel::jobs`), and nowhere else. Its fields are private, it is neither `Clone` nor
 //! deserialisable, and the only road to tenant rows leads through it.
 
@@ -15,6 +16,7 @@
 pub mod api_key;
 pub mod endpoint;
 pub mod impersonation;
+pub mod link;
 pub mod operator;
 pub mod session;
 pub mod token;
@@ -229,6 +231,20 @@ impl<P: Permission> Access<P> {
             correlation: self.correlation,
             permission: PhantomData,
         })
+    }
+
+    /// The same access for work that has to be finished even if its caller goes away, as when a
+    /// browser hangs up: what was begun at a provider must be written down.
+    pub fn outliving(&self) -> Self {
+        Self {
+            db: self.db.clone(),
+            tenant: self.tenant.clone(),
+            actor: self.actor.clone(),
+            user: self.user,
+            authority: self.authority.clone(),
+            correlation: self.correlation,
+            permission: PhantomData,
+        }
     }
 
     pub fn correlation(&self) -> CorrelationId {

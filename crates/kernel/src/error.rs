@@ -118,6 +118,16 @@ pub enum ConflictCode {
     RoleInUse,
     /// The data keys that it was sealed under were destroyed on purpose.
     KeysErased,
+    /// Neither the operator nor the tenant has set up an app at the provider.
+    OauthAppMissing,
+    /// The provider takes the connection's tokens no longer: somebody has to consent again.
+    ReconnectRequired,
+    /// The person, or the provider, said no.
+    ConnectionDenied,
+    /// This browser did not begin it, or too long ago, or it was ended already.
+    ConnectionStale,
+    /// What the provider answered does not fit what was asked.
+    ConnectionInvalid,
 }
 
 impl ConflictCode {
@@ -136,6 +146,11 @@ impl ConflictCode {
             Self::AlreadyImpersonating => "already_impersonating",
             Self::RoleInUse => "role_in_use",
             Self::KeysErased => "keys_erased",
+            Self::OauthAppMissing => "oauth_app_missing",
+            Self::ReconnectRequired => "reconnect_required",
+            Self::ConnectionDenied => "connection_denied",
+            Self::ConnectionStale => "connection_stale",
+            Self::ConnectionInvalid => "connection_invalid",
         }
     }
 }

@@ -153,6 +153,7 @@ kinds! {
     Cell / CellId => "cell";
     ApiKey / ApiKeyId => "key";
     Credential / CredentialId => "cred";
+    ConnectSession / ConnectSessionId => "cns";
     Verification / VerificationId => "ver";
     TenantKey / TenantKeyId => "tkey";
     Endpoint / EndpointId => "ep";

@@ -322,6 +322,7 @@ pub(crate) fn names_a_secret(name: &str) -> bool {
             | "code"
             | "code_verifier"
             | "secret_token"
+            | "token"
             | "verify_token"
             | "hub.verify_token"
     )

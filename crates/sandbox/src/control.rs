@@ -6,6 +6,7 @@
 //!   those after a sequence number; `DELETE` forgets all
 //! - `PUT | DELETE /_sandbox/accounts/{provider}/{account}/revoked`: takes a service account's proof
 //!   back, or gives it again
+//! - `POST /_sandbox/oauth/clock`: puts the authorization servers' clock ahead, `{"seconds"}`
 //! - `GET /_sandbox/mail`: `{"data": […]}`, the letters that the mail server was given, oldest first
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
-    routing::{get, put},
+    routing::{get, post, put},
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -29,6 +30,7 @@ pub(crate) fn router() -> Router<Arc<Simulation>> {
         )
         .route("/requests", get(list_requests).delete(clear_requests))
         .route("/mail", get(list_mail))
+        .route("/oauth/clock", post(advance))
         .route(
             "/accounts/{provider}/{account}/revoked",
             put(revoke).delete(restore),
@@ -79,6 +81,22 @@ async fn clear_requests(State(simulation): State<Arc<Simulation>>) -> StatusCode
 
 async fn list_mail(State(simulation): State<Arc<Simulation>>) -> Json<Value> {
     Json(json!({ "data": simulation.mail.letters() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ahead {
+    seconds: u32,
+}
+
+async fn advance(
+    State(simulation): State<Arc<Simulation>>,
+    Json(ahead): Json<Ahead>,
+) -> StatusCode {
+    simulation
+        .oauth
+        .advance(time::Duration::seconds(ahead.seconds.into()));
+    StatusCode::NO_CONTENT
 }
 
 async fn revoke(

@@ -9,7 +9,8 @@
 //!
 //! Of the catalogue's other providers the door is simulated: authentication as they document it, and
 //! the calls by which credentials are tested; of those with a library that the proxy is judged by,
-//! some of the calls that people make as well (`service`).
+//! some of the calls that people make as well (`service`). Slack, Linear, GitHub and Google have
+//! authorization servers with pages of consent (`oauth`).
 //!
 //! Paths: `/whatsapp/v23.0/…`, `/twilio/…`, `/telegram/…`, `/openai/v1/…`, `/slack/…` and so on by the
 //! catalogue's names, `/oidc/…`, and `/_sandbox/…` to inject faults and read the record from another process.
@@ -20,6 +21,7 @@ mod control;
 mod faults;
 mod ids;
 mod media;
+mod oauth;
 mod oidc;
 mod openai;
 mod provider;
@@ -38,6 +40,7 @@ pub use accounts::{
 };
 pub use faults::{Fault, Faults, PlannedFault, Scope};
 pub use media::{Media, MediaStore};
+pub use oauth::{GithubApp, OAuthAccount, OAuthClient, OAuthServer};
 pub use oidc::{OidcFault, OidcIssuer, OidcPerson};
 pub use provider::{Provider, UnknownProvider};
 pub use record::{Received, Record};

@@ -29,6 +29,7 @@ use crate::{
     faults::{Fault, Faults},
     lock,
     media::MediaStore,
+    oauth::OAuthServer,
     oidc::OidcIssuer,
     provider::Provider,
     record::{self, Received, Record},
@@ -62,6 +63,7 @@ pub(crate) struct Simulation {
     pub faults: Faults,
     pub record: Record,
     pub media: MediaStore,
+    pub oauth: OAuthServer,
     pub oidc: OidcIssuer,
     pub objects: Objects,
     pub mail: SmtpSink,
@@ -83,6 +85,7 @@ impl Sandbox {
             faults: Faults::default(),
             record: Record::default(),
             media: MediaStore::default(),
+            oauth: OAuthServer::default(),
             oidc: OidcIssuer::default(),
             objects: Objects::default(),
             mail: SmtpSink::start((address.ip(), 0).into()).await?,
@@ -140,6 +143,11 @@ impl Sandbox {
 
     pub fn media(&self) -> &MediaStore {
         &self.simulation.media
+    }
+
+    /// The authorization servers: their apps and accounts, and their clock.
+    pub fn oauth(&self) -> &OAuthServer {
+        &self.simulation.oauth
     }
 
     /// The identity provider: its people, and what goes wrong there.

@@ -24,6 +24,7 @@ use kernel::secret::Secret;
 use crate::{
     accounts::same,
     call::{Answer, Call},
+    oauth,
     provider::Provider,
     server::Simulation,
 };
@@ -75,6 +76,9 @@ pub(crate) fn answer(provider: Provider, simulation: &Simulation, call: &Call) -
     let Some(door) = doors::of(provider) else {
         return Answer::json(404, &serde_json::json!({ "error": "not simulated" }));
     };
+    if let Some(answer) = oauth::answer(provider, simulation, call) {
+        return answer;
+    }
     if let Some(granted) = grants::answer(provider, simulation, call) {
         return granted;
     }
@@ -174,6 +178,9 @@ pub(crate) fn account_of(
     simulation: &Simulation,
     call: &Call,
 ) -> Option<String> {
+    if let Some(account) = oauth::account_of(provider, simulation, call) {
+        return Some(account);
+    }
     if let Some(client) = grants::client_of(provider, call) {
         return Some(client);
     }

@@ -10,6 +10,7 @@ use ::egress::AllowList;
 use anyhow::Context;
 use audit::destination::Destination;
 use config::{Environment, File, FileFormat};
+use connect::oauth::OAuthApp;
 use identity::{mail::MailSettings, oidc::PlatformProvider};
 use kernel::{client::TrustedProxies, secret::Secret};
 use serde::Deserialize;
@@ -47,6 +48,7 @@ pub struct Config {
     pub worker: Worker,
     pub audit: Audit,
     pub credentials: Credentials,
+    pub connections: Connections,
     pub log: Log,
     #[serde(default)]
     pub providers: HashMap<String, Provider>,
@@ -120,16 +122,23 @@ enum Listed {
     Text(String),
 }
 
+impl Listed {
+    fn entries(&self) -> Vec<&str> {
+        let entries: Vec<&str> = match self {
+            Self::Entries(entries) => entries.iter().map(String::as_str).collect(),
+            Self::Text(text) => text.split(',').collect(),
+        };
+        let entries = entries.into_iter().map(str::trim);
+        entries.filter(|entry| !entry.is_empty()).collect()
+    }
+}
+
 impl Egress {
     /// What is open beside public addresses.
     pub fn allow(&self) -> anyhow::Result<AllowList> {
-        let entries: Vec<&str> = match &self.allow {
-            Listed::Entries(entries) => entries.iter().map(String::as_str).collect(),
-            Listed::Text(text) => text.split(',').collect(),
-        };
-        let entries = entries.into_iter().map(str::trim);
+        let entries = self.allow.entries();
         entries
-            .filter(|entry| !entry.is_empty())
+            .into_iter()
             .map(str::parse)
             .collect::<Result<_, _>>()
             .context("egress.allow")
@@ -195,6 +204,61 @@ pub enum LogFormat {
 pub struct Provider {
     pub base_url: Option<String>,
     pub handshake_token: Option<Secret>,
+    pub oauth: Option<OAuth>,
+}
+
+/// An app of the operator's at a provider.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub webhook_secret: Option<Secret>,
+    pub app_id: Option<String>,
+    pub app_slug: Option<String>,
+    pub private_key: Option<Secret>,
+}
+
+impl From<OAuth> for OAuthApp {
+    fn from(app: OAuth) -> Self {
+        Self {
+            client_id: app.client_id,
+            client_secret: app.client_secret,
+            webhook_secret: app.webhook_secret,
+            app_id: app.app_id,
+            app_slug: app.app_slug,
+            private_key: app.private_key,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connections {
+    return_to: Listed,
+}
+
+impl Connections {
+    /// Origins that browsers may be sent to at the end of a link to connect accounts.
+    pub fn return_to(&self) -> anyhow::Result<Vec<String>> {
+        let origins = self.return_to.entries();
+        origins
+            .into_iter()
+            .map(|text| {
+                let url = url::Url::parse(text).ok();
+                let is_origin = url.is_some_and(|url| {
+                    matches!(url.scheme(), "http" | "https")
+                        && url.path() == "/"
+                        && url.query().is_none()
+                });
+                anyhow::ensure!(
+                    is_origin,
+                    "connections.return_to: `{text}` is no origin such as https://app.example.com"
+                );
+                Ok(text.to_owned())
+            })
+            .collect()
+    }
 }
 
 impl Config {
@@ -268,6 +332,7 @@ impl Config {
             "audit.checkpoint_seconds: must be at least 1"
         );
         self.egress.allow()?;
+        self.connections.return_to()?;
         self.audit.sink()?;
         anyhow::ensure!(
             self.audit.stream()?.is_none_or(|stream| !stream.is_file()),
@@ -399,6 +464,16 @@ mod tests {
                 "egress.allow",
             ),
             ("FREEHOLD_AUDIT__STREAM", "/a/file", "audit.stream"),
+            (
+                "FREEHOLD_CONNECTIONS__RETURN_TO",
+                "https://app.example.com/path",
+                "connections.return_to",
+            ),
+            (
+                "FREEHOLD_PROVIDERS__SLACK__OAUTH__CLIENT_ID",
+                "1.2",
+                "client_secret",
+            ),
             (
                 "FREEHOLD_AUDIT__STREAM",
                 "https://no.secret/",

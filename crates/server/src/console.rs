@@ -20,8 +20,10 @@ use identity::{
     branding,
     surroundings::{Surroundings, surroundings},
 };
-use kernel::{access::SessionHolder, error::Problem, refusal::sentence};
-use ui::{Brand, ErrorPage, Page, SeeOther};
+use kernel::{
+    Access, access::SessionHolder, error::Problem, permission::TenantRead, refusal::sentence,
+};
+use ui::{Bare, Brand, ErrorPage, Page, SeeOther};
 
 use crate::http::AppState;
 
@@ -139,7 +141,15 @@ impl Visit {
             Some((around, brand)) if !page.is_bare() => {
                 shell::shell(&around, brand, self.path(), flashes).render(&page, &nonce)
             }
-            _ => shell::bare(flashes).render(&page, &nonce),
+            _ => {
+                let brand = self.brand_of_link(state).await;
+                let bare = shell::bare(flashes);
+                Bare {
+                    brand: brand.unwrap_or_default(),
+                    ..bare
+                }
+                .render(&page, &nonce)
+            }
         };
         let (mut parts, _) = response.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
@@ -155,6 +165,15 @@ impl Visit {
             headers.append(header::SET_COOKIE, flash::none(state.web().is_secure()));
         }
         Response::from_parts(parts, Body::from(markup.into_string()))
+    }
+
+    /// The brand of the tenant that a link to connect accounts is of.
+    async fn brand_of_link(&self, state: &AppState) -> Option<Brand> {
+        let rest = self.path().strip_prefix("/connect/")?;
+        let token = rest.split('/').next()?;
+        let found = Access::<TenantRead>::for_link(state.db(), token).await;
+        let (access, _) = found.ok()??;
+        branding::brand(&access).await.ok()
     }
 
     /// An answer that gives the session another token is itself a page of that session.

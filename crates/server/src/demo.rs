@@ -13,11 +13,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 use kernel::secret::Secret;
-use sandbox::{OidcClient, Sandbox};
+use sandbox::{GithubApp, OAuthClient, OidcClient, Sandbox};
 
 use crate::{
     cli::invocation,
-    config::{Config, IdentityProvider, Provider},
+    config::{Config, IdentityProvider, OAuth, Provider},
     logging,
     program::Program,
     serve::Node,
@@ -54,10 +54,11 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     ] {
         let settings = Provider {
             base_url: Some(sandbox.base_url(provider)),
-            handshake_token: None,
+            ..Provider::default()
         };
         config.providers.insert(provider.to_string(), settings);
     }
+    authorization_servers(&mut config, &sandbox);
 
     if config.mail.smtp_url.expose().is_empty() {
         config.mail.smtp_url = sandbox.mail().url().into();
@@ -88,6 +89,39 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     node.run().await?;
     sandbox.stop().await;
     Ok(())
+}
+
+/// Lets accounts at Slack, Linear, GitHub and Google be connected by consent: at the simulated ones,
+/// where whoever looks at the page chooses an account.
+fn authorization_servers(config: &mut Config, sandbox: &Sandbox) {
+    let redirect_uri = format!("{}{}", config.public_url, connect::oauth::CALLBACK);
+    for provider in [
+        sandbox::Provider::Slack,
+        sandbox::Provider::Linear,
+        sandbox::Provider::GitHub,
+        sandbox::Provider::GoogleCalendar,
+    ] {
+        let secret = uuid::Uuid::new_v4().simple().to_string();
+        let mut client = OAuthClient::new(provider, "freehold-demo", &secret, &redirect_uri);
+        let is_github = provider == sandbox::Provider::GitHub;
+        client.github = is_github.then(|| GithubApp::new(1, "freehold-demo"));
+        let github = client.github.as_ref();
+        let app = OAuth {
+            client_id: client.client_id.clone(),
+            client_secret: client.client_secret.clone(),
+            webhook_secret: Some(Secret::new(uuid::Uuid::new_v4().simple().to_string())),
+            app_id: github.map(|app| app.app_id.to_string()),
+            app_slug: github.map(|app| app.slug.clone()),
+            private_key: github.map(GithubApp::private_key),
+        };
+        let settings = Provider {
+            base_url: Some(sandbox.base_url(provider)),
+            oauth: Some(app),
+            ..Provider::default()
+        };
+        config.providers.insert(provider.to_string(), settings);
+        sandbox.oauth().client(client);
+    }
 }
 
 /// What a tenant's people enter to have an identity provider of their own: an id and its secret,
@@ -155,6 +189,8 @@ fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
         TENANTS_CLIENT.0,
         TENANTS_CLIENT.1
     );
+    println!("  connect an account by consent, as its owner");
+    println!("    {url}/app/{}/connections/slack", tenant.slug);
     println!("  read the mail that was sent to them");
     println!("    {}/_sandbox/mail", sandbox.url());
     println!("  see what the simulated providers were sent");

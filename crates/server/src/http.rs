@@ -116,6 +116,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(identity::operator_routes())
         .merge(connect::credentials::routes())
         .merge(connect::own_key::routes())
+        .merge(connect::oauth::routes())
         .merge(connect::proxy::routes())
         .merge(converse::routes())
         .merge(assist::routes())
@@ -135,6 +136,7 @@ fn pages() -> Router<AppState> {
         .merge(identity::tenant_pages())
         .merge(connect::credentials::pages::pages())
         .merge(connect::own_key::pages::pages())
+        .merge(connect::oauth::pages::pages())
         .merge(converse::pages())
         .merge(audit::pages::pages())
 }
@@ -166,6 +168,9 @@ pub const UNDOCUMENTED: &[&str] = &[
     "/sign-in/oidc/{provider}",
     "/sign-in/oidc/{tenant}/{provider}",
     "/admin",
+    "/oauth/callback",
+    "/oauth/connected",
+    "/connect",
     "/app/{tenant}/impersonations",
     "/ui",
     "/app",

@@ -155,6 +155,7 @@ impl Program {
         assist::register(&mut registry, &connect);
         identity::register(&mut registry);
         connect::verify::register(&mut registry, &connect);
+        connect::oauth::register(&mut registry, &connect);
         db.subscribe(registry.subscriptions())?;
         Ok(Self {
             config,
@@ -229,12 +230,14 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         let settings = ProviderSettings {
             base_url: provider.base_url.clone(),
             handshake_token: provider.handshake_token.clone(),
+            oauth: provider.oauth.clone().map(Into::into),
         };
         (name.clone(), settings)
     });
     Ok(Settings {
         public_url: config.public_url.clone(),
         verify_credentials: config.credentials.verify,
+        return_to: config.connections.return_to()?,
         providers: providers.collect(),
         allow: config.egress.allow()?,
         kms_endpoint: Some(config.keys.aws.endpoint.clone()).filter(|text| !text.is_empty()),

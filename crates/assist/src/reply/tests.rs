@@ -69,6 +69,7 @@ impl Scene {
             kms_endpoint: None,
             public_url: "http://localhost".to_owned(),
             verify_credentials: false,
+            return_to: Vec::new(),
             providers: HashMap::from([("openai".to_owned(), openai)]),
             allow: [format!("localhost:{}", sandbox.address().port())]
                 .iter()

@@ -30,7 +30,10 @@ pub use definition::{
     KeepRule, KeyFormat, KeyRule, Match, SignatureList, SignatureScheme, Split, StaticHeader,
     TimestampRule, TwilioScheme, Unit, Verifier, Webhook,
 };
-pub use oauth::{ClientProof, Granted, OAuth, Refresh, Revoke, TokenAnswer};
+pub use oauth::{
+    AccountSource, ClientProof, ConnectedAccount, Granted, Installation, OAuth, Refresh, Revoke,
+    TokenAnswer,
+};
 pub use provider::{Choice, Credential, Field, Pattern, Provider};
 pub use template::FieldTemplate;
 pub use verification::{

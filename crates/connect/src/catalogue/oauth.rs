@@ -34,6 +34,55 @@ pub struct OAuth {
     /// Credential fields that the token's answer fills.
     #[serde(default)]
     pub fields: Vec<Granted>,
+    pub account: ConnectedAccount,
+    /// What the provider calls itself in `iss` where it sends browsers back with one (RFC 9207).
+    pub issuer: Option<String>,
+    /// Errors of the token endpoint that end a grant, beside `invalid_grant`.
+    #[serde(default)]
+    pub ended: Vec<String>,
+    /// The provider's id under which a tenant keeps an app of its own; its fields are those of
+    /// `connect::OAuthApp`.
+    pub own_app: Option<String>,
+    /// Where the app can be installed instead, as GitHub Apps are.
+    pub installation: Option<Installation>,
+}
+
+/// Which account was connected: what its provider calls it, for machines and for people.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectedAccount {
+    pub from: AccountSource,
+    pub id: Selector,
+    pub name: Selector,
+    /// A credential field that keeps the id.
+    pub field: Option<String>,
+}
+
+/// Which document says it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountSource {
+    /// The token's answer.
+    Token,
+    /// The claims of its `id_token`. It came from the token endpoint itself, so its signature need
+    /// not be checked (OpenID Connect Core 1.0, section 3.1.3.7, item 6).
+    IdToken,
+    /// A call below the API's base URL, with the token: a GET, or a POST of this JSON document.
+    Request { path: String, body: Option<String> },
+}
+
+/// The installation of a GitHub App. Its tokens are minted with the app's key; which installations
+/// are a person's is asked with a token of theirs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installation {
+    /// Where the browser is sent; `{app_slug}` is the app's.
+    pub url: String,
+    /// Below the API's base URL: the installations that a person may see, in pages.
+    pub list: String,
+    /// The credential fields of the installation's and the app's id.
+    pub installation_field: String,
+    pub app_field: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -1,7 +1,8 @@
 //! Checks of the `[oauth]` and `[verification]` parts of a provider file.
 
 use super::{
-    AnswerRule, Check, FieldTemplate, Granted, OAuth, Provider, RequestCheck, Revoke, Verification,
+    AccountSource, AnswerRule, Check, ConnectedAccount, FieldTemplate, Granted, Installation,
+    OAuth, Provider, RequestCheck, Revoke, Verification,
     validate::{Problem, problem},
     validate_api::{address, in_answer, known},
     verification::Method,
@@ -116,7 +117,45 @@ pub(super) fn oauth(provider: &Provider, oauth: &OAuth) -> Result<(), Problem> {
     for at in places.into_iter().flatten() {
         body("oauth.token", at)?;
     }
-    Ok(())
+    account(provider, &oauth.account)?;
+    oauth
+        .installation
+        .as_ref()
+        .map_or(Ok(()), |described| installation(provider, described))
+}
+
+fn account(provider: &Provider, account: &ConnectedAccount) -> Result<(), Problem> {
+    let key = "oauth.account";
+    for at in [&account.id, &account.name] {
+        body(key, at)?;
+    }
+    if let Some(field) = &account.field {
+        known(provider, key, field, Some(false))?;
+    }
+    let AccountSource::Request { path, body } = &account.from else {
+        return Ok(());
+    };
+    if provider.api.is_none() || !path.starts_with('/') {
+        return problem(key, "asks below the base URL of an [api]");
+    }
+    match body {
+        Some(text) if serde_json::from_str::<serde_json::Value>(text).is_err() => {
+            problem(key, "has a body that is no JSON")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn installation(provider: &Provider, described: &Installation) -> Result<(), Problem> {
+    let key = "oauth.installation";
+    let fixed = FieldTemplate::try_from(described.url.replace("{app_slug}", "app"));
+    let template = fixed.map_err(|text| (key.to_owned(), text))?;
+    address(provider, key, &template)?;
+    if provider.api.is_none() || !described.list.starts_with('/') {
+        return problem(key, "asks below the base URL of an [api]");
+    }
+    known(provider, key, &described.installation_field, Some(false))?;
+    known(provider, key, &described.app_field, Some(false))
 }
 
 fn granted(provider: &Provider, key: &str, value: &Granted, secret: bool) -> Result<(), Problem> {

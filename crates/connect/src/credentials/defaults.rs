@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use super::model::Environment;
 
 /// A credential's row, as it is added.
-pub(super) struct NewRow<'a> {
+pub(crate) struct NewRow<'a> {
     pub id: CredentialId,
     pub provider: &'a str,
     pub name: &'a str,
@@ -29,7 +29,7 @@ pub(super) struct NewRow<'a> {
 const TRIES: usize = 5;
 
 /// Adds a credential: as the default one where there is none. Whether it is.
-pub(super) async fn insert(tx: &mut Tx, row: &NewRow<'_>) -> Result<bool> {
+pub(crate) async fn insert(tx: &mut Tx, row: &NewRow<'_>) -> Result<bool> {
     for _ in 0..TRIES {
         // Waits for whoever is about to make another one the default, or to remove it.
         let as_default = sqlx::query!(

@@ -8,7 +8,7 @@ use kernel::{Access, Result, Tx, id::CredentialId, permission::CredentialsWrite}
 use crate::catalogue::Provider;
 
 /// (kind, value) of the ids among a credential's fields.
-pub(super) fn identifiers(
+pub(crate) fn identifiers(
     provider: &Provider,
     fields: &BTreeMap<String, String>,
 ) -> Vec<(String, String)> {
@@ -22,7 +22,7 @@ pub(super) fn identifiers(
 
 /// Routes are claimed before the credential is stored and released after it is gone: whatever fails
 /// in between leaves a route to a tenant that does not know the id, whose payloads are quarantined.
-pub(super) async fn claim(
+pub(crate) async fn claim(
     access: &Access<CredentialsWrite>,
     provider: &Provider,
     ids: &[(String, String)],
@@ -33,7 +33,7 @@ pub(super) async fn claim(
     Ok(())
 }
 
-pub(super) async fn release(
+pub(crate) async fn release(
     access: &Access<CredentialsWrite>,
     provider: &Provider,
     ids: &[(String, String)],
@@ -52,7 +52,7 @@ fn routes_by(provider: &Provider, kind: &str) -> bool {
 }
 
 /// Makes these the ids that the credential stands for.
-pub(super) async fn put_identifiers(
+pub(crate) async fn put_identifiers(
     tx: &mut Tx,
     provider: &Provider,
     id: CredentialId,
@@ -82,7 +82,7 @@ pub(super) async fn put_identifiers(
 
 /// Gives ids that a credential stands for no longer to another one that has them as well, as two
 /// numbers have one business account. The ids that nobody has any more.
-pub(super) async fn bequeath(
+pub(crate) async fn bequeath(
     tx: &mut Tx,
     provider: &Provider,
     lost: impl IntoIterator<Item = (String, String)>,

@@ -140,7 +140,7 @@ fn field_name(name: &str) -> String {
 }
 
 /// A provider's field. A secret's value is never written into a page.
-fn field(asked: &Asked, value: &str, refusal: &Refusal) -> Field {
+pub(crate) fn field(asked: &Asked, value: &str, refusal: &Refusal) -> Field {
     let name = field_name(&asked.name);
     let wrong = refusal.of(&name);
     let field = if asked.secret {
@@ -167,7 +167,7 @@ fn field(asked: &Asked, value: &str, refusal: &Refusal) -> Field {
 }
 
 /// What was entered for a provider's fields, apart from what was left empty.
-fn values(
+pub(crate) fn values(
     provider: &Provider,
     form: &Fields,
 ) -> std::collections::BTreeMap<String, kernel::secret::Secret> {

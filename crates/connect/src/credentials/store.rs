@@ -16,7 +16,7 @@ use super::{
     read,
     values::{put_secret, record_version},
 };
-use crate::{Connect, catalogue::Provider, seal::hold, verify};
+use crate::{Connect, catalogue::Provider, oauth, seal::hold, verify};
 
 impl Connect {
     /// Stores a new credential and, where the provider sends webhooks, opens the endpoint for them.
@@ -108,6 +108,7 @@ impl Connect {
         }
         let heir = defaults::appoint(&mut tx, &before.provider, before.environment).await?;
         verify::end(&mut tx, id).await?;
+        oauth::end(&mut tx, id).await?;
         let provider = self.catalogue().get(&before.provider);
         let unowned = match provider {
             Some(provider) => {

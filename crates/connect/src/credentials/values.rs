@@ -156,7 +156,7 @@ async fn archive(tx: &mut Tx, id: CredentialId, version: i64) -> Result<()> {
 }
 
 /// Writes down the version that the credential's row has now.
-pub(super) async fn record_version(
+pub(crate) async fn record_version(
     tx: &mut Tx,
     id: CredentialId,
     changed: &[String],

@@ -58,6 +58,7 @@ impl World {
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: Default::default(),
             verify_credentials: false,
+            return_to: Vec::new(),
             providers: std::collections::HashMap::new(),
         };
         let provider = KeyProvider::Local(self.keyring());

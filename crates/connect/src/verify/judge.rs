@@ -75,6 +75,7 @@ pub(super) fn unproven(error: Error) -> Result<Finding> {
         } => Reason::NotFound,
         // RFC 6749, section 5.2: `invalid_client` and `invalid_grant` come with 400 or 401.
         Error::Provider { .. } => Reason::InvalidCredential,
+        Error::Conflict { .. } => Reason::InvalidCredential,
         _ => Reason::Incomplete,
     };
     let detail = match error {

@@ -80,6 +80,7 @@ impl Scene {
             public_url: "http://localhost".to_owned(),
             providers,
             verify_credentials,
+            return_to: Vec::new(),
         };
         let connect = Connect::new(Catalogue::builtin(), KeyProvider::Local(keyring), settings)
             .expect("connects");

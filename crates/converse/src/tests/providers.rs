@@ -70,13 +70,14 @@ impl World {
         let keyring = vault::Keyring::open_or_create(keys.path().join("keys")).expect("a keyring");
         let at = |provider| ProviderSettings {
             base_url: Some(sandbox.base_url(provider)),
-            handshake_token: None,
+            ..Default::default()
         };
         let settings = Settings {
             kms_endpoint: None,
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: Default::default(),
             verify_credentials: false,
+            return_to: Vec::new(),
             providers: HashMap::from([
                 ("whatsapp".to_owned(), at(Provider::WhatsApp)),
                 ("twilio".to_owned(), at(Provider::Twilio)),

@@ -14,7 +14,6 @@ use kernel::{
     access::{SessionHolder, Visitor, Web},
     error::SignInRefusal,
     extract::{Path, Query},
-    secret::Secret,
 };
 use serde::Deserialize;
 use ui::SeeOther;
@@ -80,12 +79,12 @@ async fn leave(
     relying: &Relying,
     wanted: &Wanted,
 ) -> Result<Response> {
-    let handle = handle_of(web, headers);
+    let handle = web.handle_of(COOKIE, headers);
     let leaving = flow::leave(oidc, visitor, relying, handle, wanted.next.as_deref()).await?;
     let to = HeaderValue::from_str(leaving.to.as_str()).map_err(Error::internal)?;
     let mut response = StatusCode::SEE_OTHER.into_response();
     response.headers_mut().insert(header::LOCATION, to);
-    let cookie = cookie(web, &leaving.handle)?;
+    let cookie = web.handle_cookie(COOKIE, &leaving.handle, LIFE.whole_seconds())?;
     response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
@@ -98,7 +97,7 @@ async fn come_back(
     headers: HeaderMap,
     Query(answer): Query<Answer>,
 ) -> Result<Response> {
-    let handle = handle_of(&web, &headers);
+    let handle = web.handle_of(COOKIE, &headers);
     let returned = flow::come_back(&oidc, handle, answer.state.as_deref()).await?;
     let relying = match oidc.which(&returned.which).await {
         // It was turned off, or its tenant was, while the browser was away.
@@ -129,41 +128,5 @@ async fn come_back(
     signed_in(&web, &session, SeeOther::new(next))
 }
 
-/// Bound to this very host where the address allows it, as the session's is.
-fn cookie_name(web: &Web) -> &'static str {
-    if web.is_secure() {
-        "__Host-freehold_oidc"
-    } else {
-        "freehold_oidc"
-    }
-}
-
-/// `Lax`, because the browser comes back from another site.
-fn cookie(web: &Web, handle: &Secret) -> Result<HeaderValue> {
-    let secure = if web.is_secure() { "; Secure" } else { "" };
-    let text = format!(
-        "{}={}; Path=/{secure}; HttpOnly; SameSite=Lax; Max-Age={}",
-        cookie_name(web),
-        handle.expose(),
-        LIFE.whole_seconds()
-    );
-    let mut value = HeaderValue::from_str(&text).map_err(Error::internal)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// The handle of a browser that has one. Anything of another form was not made here.
-fn handle_of(web: &Web, headers: &HeaderMap) -> Option<Secret> {
-    let name = cookie_name(web);
-    let cookies = headers.get_all(header::COOKIE).iter();
-    let mut pairs = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(found, _)| *found == name)?;
-    let made_here = value.len() == 43
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    made_here.then(|| Secret::new(value))
-}
+/// Names the cookie of browsers that are at an identity provider.
+const COOKIE: &str = "oidc";

@@ -299,6 +299,16 @@ pub(super) async fn authenticate<P: Permission>(
     within(db, tenant.ok_or(Error::NotFound("tenant"))?, &session)
 }
 
+/// Access of a signed-in person to a tenant that the path does not name.
+pub(super) async fn of_cookie<P: Permission>(
+    db: &Db,
+    parts: &Parts,
+    tenant: Tenant,
+) -> Result<Access<P>> {
+    let session = presented(db, parts, Some(tenant.id)).await?;
+    within(db, tenant, &session)
+}
+
 /// What a session may do in a tenant: as staff who impersonate there, or as a member.
 fn within<P: Permission>(db: &Db, tenant: Tenant, session: &LiveSession) -> Result<Access<P>> {
     if let Some(access) = impersonation::access(db, &tenant, session, &Visitor::here()) {

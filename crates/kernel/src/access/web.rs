@@ -94,6 +94,35 @@ impl Web {
         self.set_cookie(self.pending_cookie_name(), "", "; Max-Age=0")
     }
 
+    /// The handle that a browser has for a way out of this host and back, as to an identity provider;
+    /// `what` tells ways apart. Anything of another form was not made here.
+    pub fn handle_of(&self, what: &'static str, headers: &HeaderMap) -> Option<Secret> {
+        let value = cookie(headers, &self.handle_name(what))?;
+        let made_here = value.len() == 43
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        made_here.then(|| Secret::new(value))
+    }
+
+    /// The `Set-Cookie` that gives a browser such a handle, for so many seconds. It is `Lax`, because
+    /// the browser comes back from another site.
+    pub fn handle_cookie(
+        &self,
+        what: &'static str,
+        handle: &Secret,
+        seconds: i64,
+    ) -> Result<HeaderValue> {
+        let more = format!("; Max-Age={seconds}");
+        self.set_cookie(&self.handle_name(what), handle.expose(), &more)
+    }
+
+    /// Bound to this very host where the address allows it, as the session's is.
+    fn handle_name(&self, what: &'static str) -> String {
+        let prefix = if self.secure { "__Host-" } else { "" };
+        format!("{prefix}freehold_{what}")
+    }
+
     fn set_cookie(&self, name: &str, value: &str, more: &str) -> Result<HeaderValue> {
         let secure = if self.secure { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{more}");

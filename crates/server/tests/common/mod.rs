@@ -55,6 +55,11 @@ impl TestNode {
 
     /// A node whose settings differ from the defaults.
     pub async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        Self::configured_with(|config, _| change(config)).await
+    }
+
+    /// As `configured`, with a look at the simulated providers.
+    pub async fn configured_with(change: impl FnOnce(&mut Config, &Sandbox)) -> Self {
         let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into())
             .await
             .expect("the sandbox starts");
@@ -62,7 +67,7 @@ impl TestNode {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let mut config = settings(data.path(), &sandbox, &url);
-        change(&mut config);
+        change(&mut config, &sandbox);
         let db = testing::database().await;
         let program = Program::assemble(config, Database::given(db.server.clone()))
             .await
@@ -82,7 +87,13 @@ impl TestNode {
 
     /// Another process's view of the same installation: same database, same keys, no listener.
     pub async fn second_program(&self) -> Program {
-        let config = settings(self.data.path(), &self.sandbox, &self.url);
+        self.second_configured(|_, _| {}).await
+    }
+
+    /// As `second_program`, with settings that differ from the defaults.
+    pub async fn second_configured(&self, change: impl FnOnce(&mut Config, &Sandbox)) -> Program {
+        let mut config = settings(self.data.path(), &self.sandbox, &self.url);
+        change(&mut config, &self.sandbox);
         Program::assemble(config, Database::given(self.db.server.clone()))
             .await
             .expect("the program assembles")
@@ -240,10 +251,24 @@ pub fn settings(data: &Path, sandbox: &Sandbox, public_url: &str) -> Config {
     for provider in tenant::PROVIDERS {
         let settings = config::Provider {
             base_url: Some(sandbox.base_url(provider)),
-            handshake_token: None,
+            ..Default::default()
         };
         config.providers.insert(provider.to_string(), settings);
     }
+    let app = config::OAuth {
+        client_id: "tests".to_owned(),
+        client_secret: Secret::new("secret-of-the-tests-app"),
+        webhook_secret: None,
+        app_id: None,
+        app_slug: None,
+        private_key: None,
+    };
+    let slack = config::Provider {
+        base_url: Some(sandbox.base_url(sandbox::Provider::Slack)),
+        oauth: Some(app),
+        ..Default::default()
+    };
+    config.providers.insert("slack".to_owned(), slack);
     config
 }
 

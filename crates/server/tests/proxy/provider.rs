@@ -99,7 +99,7 @@ pub async fn node(openai: &str) -> (TestNode, TestTenant, Secret) {
     let node = TestNode::configured(|config| {
         let settings = config::Provider {
             base_url: Some(url),
-            handshake_token: None,
+            ..Default::default()
         };
         config.providers.insert("openai".to_owned(), settings);
     })

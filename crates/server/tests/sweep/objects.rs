@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::send,
-    common::{TestNode, TestTenant},
+    common::{TestNode, TestTenant, tenant::credential},
     routes::Operation,
 };
 
 /// Parameters that are names everybody has, as in `twilio` and the paths of its API; they lead to the
 /// caller's own things.
-pub const SHARED_NAMES: [&str; 3] = ["provider", "path", "version"];
+pub const SHARED_NAMES: [&str; 4] = ["provider", "connector", "path", "version"];
 
 /// What a contact writes to the tenant.
 pub const PLANTED: &str = "planted-words-of-acme";
@@ -63,6 +63,10 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
     let path = "/v1/identity-providers";
     let provider = send(node, "POST", path, Some(key.expose()), Some(&new)).await;
     assert_eq!(provider.status, 201, "{}", provider.text);
+    let new = json!({ "providers": ["openai"] });
+    let path = "/v1/connect-sessions";
+    let link = send(node, "POST", path, Some(key.expose()), Some(&new)).await;
+    assert_eq!(link.status, 201, "{}", link.text);
     let correlation = message["correlation_id"].as_str().expect("a correlation");
     [
         ("agent", id(&first("/v1/agents").await)),
@@ -79,6 +83,9 @@ pub async fn of(node: &TestNode, tenant: &TestTenant, key: &Secret) -> Objects {
         ("version", "1".to_owned()),
         ("credential_version", "1".to_owned()),
         ("provider", "twilio".to_owned()),
+        ("connector", "slack".to_owned()),
+        ("connection", connection(node, &tenant.slug).await),
+        ("connect_session", id(&link.body)),
         ("path", "2010-04-01/Accounts.json".to_owned()),
         ("entry", id(&first("/v1/audit").await)),
     ]
@@ -94,6 +101,20 @@ fn identity_provider(change: &[(&str, Value)]) -> Value {
         provider[*name] = value.clone();
     }
     provider
+}
+
+/// A credential that is said to have been connected by consent.
+async fn connection(node: &TestNode, slug: &str) -> String {
+    let id = credential(node.program(), slug, sandbox::Provider::OpenAi).await;
+    let tenant = node.known(slug).await.id.uuid();
+    node.execute(&format!(
+        "INSERT INTO cell.oauth_grant (tenant_id, credential_id, provider, account_id, account_name,
+             way, own_app, client_id, scopes, connected_by)
+         VALUES ('{tenant}', '{}', 'openai', '{slug}', '{slug}', 'code', false, 'client', '{{}}', 'test')",
+        id.uuid()
+    ))
+    .await;
+    id.to_string()
 }
 
 /// Somebody who belongs to the tenant.
@@ -130,6 +151,8 @@ pub fn body(operation: &Operation) -> Option<Value> {
         "POST /v1/credentials/{credential}/versions/{version}/restore" => {
             json!({ "grace_seconds": 60 })
         }
+        "POST /v1/connections/{connector}/authorize" => json!({}),
+        "POST /v1/connect-sessions" => json!({ "providers": ["openai"] }),
         "PUT /v1/webhook-endpoints/{provider}" => json!({ "enabled": true }),
         "POST /v1/conversations/{conversation}/messages" => json!({ "text": "intruder" }),
         "POST /v1/messages" => {

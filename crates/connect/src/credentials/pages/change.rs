@@ -156,7 +156,13 @@ pub async fn delete(
     State(connect): State<Connect>,
     Path((_, id)): Path<(String, CredentialId)>,
 ) -> Result<SeeOther> {
-    connect.delete_credential(&access, id).await?;
-    let flash = Flash::new(Tone::Success, "The account was disconnected.");
+    let ended = connect.disconnect(&access, id).await?;
+    let flash = match ended.detail {
+        Some(left) if ended.by_consent => Flash::new(
+            Tone::Warning,
+            format!("The account was disconnected here; {left}."),
+        ),
+        _ => Flash::new(Tone::Success, "The account was disconnected."),
+    };
     Ok(SeeOther::new(access.tenant().href(LIST)).flash(flash))
 }

@@ -28,6 +28,7 @@ use crate::{
         state::{self, Outcome, ProviderState},
         versions,
     },
+    oauth::{self, Connection, pages::card::card},
 };
 
 pub async fn show(
@@ -42,7 +43,9 @@ pub async fn show(
     let actors = versions.iter().map(|version| version.created_by.as_str());
     let actors = actors.chain(credential.last_used.as_ref().map(|used| used.by.as_str()));
     let names = Names::of(&access, actors.chain(owner.as_deref())).await?;
+    let connection = oauth::connections(&access, Some(id), None, 1).await?.pop();
     let detail = Detail {
+        connection: connection.as_ref(),
         tenant: access.tenant(),
         credential: &credential,
         versions: &versions,
@@ -64,6 +67,8 @@ pub(super) struct Detail<'a> {
     /// Absent where the catalogue has it no longer.
     pub provider: Option<&'a Provider>,
     pub state: Option<&'a ProviderState>,
+    /// Where it was connected by consent.
+    pub connection: Option<&'a Connection>,
     pub hook_url: String,
     pub may_change: bool,
     pub now: OffsetDateTime,
@@ -118,7 +123,7 @@ impl Render for Detail<'_> {
                 (self.trouble())
                 div.columns {
                     (self.account())
-                    div.stack { (self.tested()) (self.inbound()) }
+                    div.stack { (self.consent()) (self.tested()) (self.inbound()) }
                 }
                 (self.secrets())
                 (versions_card(self.versions, self.provider, self.names,
@@ -148,6 +153,13 @@ impl Detail<'_> {
                 _ => {}
             }
         }
+    }
+
+    fn consent(&self) -> Markup {
+        let connection = self.connection;
+        connection.map_or_else(Markup::default, |connection| {
+            card(self.tenant, connection, self.may_change, self.now)
+        })
     }
 
     fn tested(&self) -> Markup {

@@ -185,13 +185,34 @@ impl Render for NewForm<'_> {
                 .about(html! { "Secrets are encrypted with a key of your own account's and never shown again." }))
             div.columns {
                 (Card::new(form.render()).title("Your account there"))
-                div.stack { (self.at_the_provider()) }
+                div.stack { (self.by_consent()) (self.at_the_provider()) }
             }
         }
     }
 }
 
 impl NewForm<'_> {
+    /// The way without values to copy, where the provider has one.
+    fn by_consent(&self) -> Markup {
+        if self.provider.oauth.is_none() {
+            return Markup::default();
+        }
+        let to = self
+            .tenant
+            .href(&format!("/connections/{}", self.provider.id));
+        let name = &self.provider.name;
+        Card::new(
+            Button::primary(format!("Connect with {name}"))
+                .to(to)
+                .render(),
+        )
+        .title("Without copying secrets")
+        .about(format!(
+            "You allow it at {name}, and nothing has to be entered here."
+        ))
+        .render()
+    }
+
     fn at_the_provider(&self) -> Markup {
         let docs = &self.provider.docs;
         let facts = match (&self.provider.webhook, self.token_field()) {

@@ -159,6 +159,7 @@ fn the_list() {
 fn a_credential_that_is_refused() {
     let catalogue = Catalogue::builtin();
     let detail = Detail {
+        connection: None,
         tenant: &tenant(),
         credential: &credential(),
         versions: &versions(),

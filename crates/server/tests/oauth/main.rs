@@ -1,0 +1,13 @@
+//! Connecting accounts by consent, on running nodes and against the sandbox's authorization servers.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod app;
+mod installation;
+mod links;
+mod nodes;
+mod providers;
+mod refresh;
+mod returns;
+mod world;
