@@ -134,18 +134,13 @@ async fn an_id_of_two_credentials_outlives_one_of_them() {
 async fn there_is_one_default_though_all_change_at_once() {
     let world = World::new().await;
     for round in 0..6 {
-        let created = (0..6).map(|number| {
-            let connect = world.connect.clone();
-            let new = openai(&format!("{round} {number}"), LIVE);
-            let access = world.test.enter::<CredentialsWrite>(&world.tenant);
-            async move {
-                let access = access.await;
-                tokio::spawn(async move { connect.create_credential(&access, new).await })
-            }
-        });
         let mut tasks = Vec::new();
-        for task in created {
-            tasks.push(task.await);
+        for number in 0..6 {
+            let (connect, access) = (world.connect.clone(), world.write().await);
+            let new = openai(&format!("{round} {number}"), LIVE);
+            tasks.push(tokio::spawn(async move {
+                connect.create_credential(&access, new).await
+            }));
         }
         // Whoever was the default so far goes meanwhile, and another is chosen.
         let before = world.all().await;
