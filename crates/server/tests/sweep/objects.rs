@@ -19,7 +19,13 @@ use crate::{
 
 /// Parameters that are names everybody has, as in `twilio` and the paths of its API; they lead to the
 /// caller's own things.
-pub const SHARED_NAMES: [&str; 4] = ["provider", "connector", "path", "version"];
+pub const SHARED_NAMES: [&str; 5] = [
+    "provider",
+    "connector",
+    "path",
+    "version",
+    "credential_version",
+];
 
 /// What a contact writes to the tenant.
 pub const PLANTED: &str = "planted-words-of-acme";

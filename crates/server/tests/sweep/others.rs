@@ -8,13 +8,18 @@ use crate::{
     routes::{Operation, Plane, documented, filled},
 };
 
-/// Reads first and removals last, so that a thing is there for as long as it is asked for.
+/// Reads first and removals last, of what belongs to a thing before the thing itself, so that it is
+/// there for as long as it is asked for.
 fn in_order() -> Vec<Operation> {
     let mut operations: Vec<Operation> = documented()
         .into_iter()
         .filter(|operation| operation.plane == Plane::Tenant)
         .collect();
-    operations.sort_by_key(|operation| (operation.method == "DELETE", operation.method != "GET"));
+    operations.sort_by_key(|operation| {
+        let removes = operation.method == "DELETE";
+        let depth = removes.then(|| std::cmp::Reverse(operation.path.split('/').count()));
+        (removes, operation.method != "GET", depth)
+    });
     operations
 }
 

@@ -220,7 +220,10 @@ fn whole(value: &str) -> Read<Secret> {
 mod tests {
     use super::*;
 
-    fn read_lines(text: &str) -> Vec<(usize, Read<(String, Read<String>)>)> {
+    /// A name and its value.
+    type Pair = Read<(String, Read<String>)>;
+
+    fn read_lines(text: &str) -> Vec<(usize, Pair)> {
         lines(text)
             .into_iter()
             .map(|line| {

@@ -136,9 +136,8 @@ async fn there_is_one_default_though_all_change_at_once() {
     for round in 0..6 {
         let mut tasks = Vec::new();
         for number in 0..6 {
-            let connect = world.connect.clone();
+            let (connect, access) = (world.connect.clone(), world.write().await);
             let new = openai(&format!("{round} {number}"), LIVE);
-            let access = world.test.enter::<CredentialsWrite>(&world.tenant).await;
             tasks.push(tokio::spawn(async move {
                 connect.create_credential(&access, new).await
             }));
