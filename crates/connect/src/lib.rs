@@ -4,8 +4,8 @@
 //! by it; `inbound` is the pipeline from request to acknowledgement. `credentials` keeps tenants'
 //! secrets, sealed by `seal`, whose data keys `keys` rotates and destroys; `resolve` opens them for
 //! use, `authorize` makes of them what a request must carry, and `call` spends them on the provider's
-//! API; `verify` tests them there, and `proxy` spends them for whoever calls it. Nothing here knows
-//! conversations, agents or plans.
+//! API; `verify` tests them there, and `proxy` spends them for whoever calls it; `integrations` shows how
+//! all of it does, and what to do at each provider. Nothing here knows conversations, agents or plans.
 
 mod account;
 mod authorize;
@@ -15,6 +15,7 @@ mod connect;
 pub mod credentials;
 mod github_app;
 pub mod inbound;
+pub mod integrations;
 pub mod keys;
 pub mod proxy;
 mod resolve;

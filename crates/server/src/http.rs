@@ -115,6 +115,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(identity::tenant_routes())
         .merge(identity::operator_routes())
         .merge(connect::credentials::routes())
+        .merge(connect::integrations::routes())
+        .merge(connect::integrations::staff::routes())
         .merge(connect::proxy::routes())
         .merge(converse::routes())
         .merge(assist::routes())
@@ -133,6 +135,8 @@ fn pages() -> Router<AppState> {
         .merge(console::overview::pages())
         .merge(identity::tenant_pages())
         .merge(connect::credentials::pages::pages())
+        .merge(connect::integrations::pages())
+        .merge(connect::integrations::staff::pages())
         .merge(converse::pages())
         .merge(audit::pages::pages())
 }

@@ -3,7 +3,7 @@
 
 mod change;
 mod detail;
-mod new;
+pub(crate) mod new;
 mod tested;
 
 use axum::{
@@ -201,7 +201,7 @@ fn masked(last4: Option<&str>) -> Markup {
 }
 
 /// The form's name of a provider's field, which is also what errors call it.
-fn field_name(name: &str) -> String {
+pub(crate) fn field_name(name: &str) -> String {
     format!("values.{name}")
 }
 
@@ -246,7 +246,7 @@ fn values(
         .collect()
 }
 
-fn known<'a>(connect: &'a Connect, provider: &str) -> Result<&'a Provider> {
+pub(crate) fn known<'a>(connect: &'a Connect, provider: &str) -> Result<&'a Provider> {
     let provider = connect.catalogue().get(provider);
     provider.ok_or(Error::NotFound("provider"))
 }
