@@ -11,6 +11,8 @@ mod health;
 mod pages;
 mod read;
 pub mod staff;
+#[cfg(test)]
+mod tests;
 
 pub use api::routes;
 pub use health::{Health, Next};

@@ -145,11 +145,23 @@ fields = ["webhook_token"]
         ("{webhook_url}", "{webhok_url}", "setup.steps[0]"),
         ("{verify_token}", "{redirect_url}", "setup.steps[0]"),
         ("{webhook_url} and ", "", "setup.steps"),
-        (r#"["webhook_token"]"#, r#"["token"]"#, "setup.steps[0].fields"),
+        (
+            r#"["webhook_token"]"#,
+            r#"["token"]"#,
+            "setup.steps[0].fields",
+        ),
         (r#"fields = ["webhook_token"]"#, "", "setup.steps"),
         (r#""{random}""#, r#""fixed""#, "setup.made_up.form"),
-        (r#"field = "webhook_token""#, r#"field = "x""#, "setup.made_up.field"),
-        ("[setup]", "[setup]\nconsole = \"http://x\"", "setup.console"),
+        (
+            r#"field = "webhook_token""#,
+            r#"field = "x""#,
+            "setup.made_up.field",
+        ),
+        (
+            "[setup]",
+            "[setup]\nconsole = \"http://x\"",
+            "setup.console",
+        ),
         ("text =", "texts =", "texts"),
     ] {
         let text = steps(whole).replace(from, to);

@@ -103,9 +103,7 @@ fn planted() -> Vec<(&'static str, usize, Markup)> {
         (
             "steps",
             2,
-            Steps::new()
-                .step(Some(PLANT), html! { (PLANT) })
-                .render(),
+            Steps::new().step(Some(PLANT), html! { (PLANT) }).render(),
         ),
         (
             "live",

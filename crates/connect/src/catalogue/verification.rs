@@ -188,9 +188,7 @@ impl Reason {
 
     /// The reason that is written so.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 
     /// As it is written everywhere.

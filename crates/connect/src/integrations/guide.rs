@@ -77,10 +77,7 @@ pub struct StepView {
 
 impl SetupView {
     pub(super) fn of(connect: &Connect, slug: &str, provider: &Provider, setup: &Setup) -> Self {
-        let label = setup
-            .made_up
-            .as_ref()
-            .map_or("", |made_up| &made_up.field);
+        let label = setup.made_up.as_ref().map_or("", |made_up| &made_up.field);
         let words = format!("the value of `{label}`");
         let filling = Filling {
             webhook_url: &connect.hook_url(slug, &provider.id),

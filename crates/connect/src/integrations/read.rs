@@ -113,7 +113,8 @@ impl<'a> Integration<'a> {
         let connected = self.credentials.iter().map(|c| c.connected_at).max();
         self.provider.webhook.is_some()
             && self.inbound.is_open == Some(true)
-            && connected.is_some_and(|at| self.inbound.last_received_at.is_none_or(|came| came < at))
+            && connected
+                .is_some_and(|at| self.inbound.last_received_at.is_none_or(|came| came < at))
     }
 
     /// When it was last used: called, or an account of it through the proxy.

@@ -7,8 +7,6 @@
 
 mod api;
 mod pages;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -88,17 +86,15 @@ pub async fn figures(
         tx.commit().await?;
         for row in rows {
             let name = name(catalogue, &row.provider);
-            let sum = found
-                .entry(row.provider)
-                .or_insert_with_key(|id| Figures {
-                    provider: id.clone(),
-                    name,
-                    tenants: 0,
-                    healthy: 0,
-                    refused: 0,
-                    unreachable: 0,
-                    untested: 0,
-                });
+            let sum = found.entry(row.provider).or_insert_with_key(|id| Figures {
+                provider: id.clone(),
+                name,
+                tenants: 0,
+                healthy: 0,
+                refused: 0,
+                unreachable: 0,
+                untested: 0,
+            });
             sum.tenants += row.tenants;
             sum.healthy += row.healthy;
             sum.refused += row.refused;

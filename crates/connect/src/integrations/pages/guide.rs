@@ -49,13 +49,26 @@ pub async fn show(
     let may_change = access.may_give(CredentialsWrite::NAME);
     let query = Query::new(uri.path(), uri.query().unwrap_or_default());
     let another = integration.credentials.is_empty() || query.get("new").is_some();
-    let entered = Fields::default();
+    // The name of the first account is taken.
+    let number = integration.total + 1;
+    let entered = match number {
+        1 => Fields::default(),
+        _ => Fields::from(vec![("name".to_owned(), format!("account {number}"))]),
+    };
     let refusal = Refusal::default();
     let form = match may_change && another {
-        true => Some(new_form(&connect, access.tenant(), provider, &entered, &refusal)?),
+        true => Some(new_form(
+            &connect,
+            access.tenant(),
+            provider,
+            &entered,
+            &refusal,
+        )?),
         false => None,
     };
-    let token = form.as_ref().map_or(Token::Kept, |form| Token::Proposed(&form.proposal));
+    let token = form
+        .as_ref()
+        .map_or(Token::Kept, |form| Token::Proposed(&form.proposal));
     let guide = Guide {
         tenant: access.tenant(),
         integration: &integration,
@@ -99,7 +112,13 @@ pub async fn connect_account(
     let integration = one(&access, provider).await?;
     let form = match is_made {
         true => None,
-        false => Some(new_form(&connect, access.tenant(), provider, &entered, &refusal)?),
+        false => Some(new_form(
+            &connect,
+            access.tenant(),
+            provider,
+            &entered,
+            &refusal,
+        )?),
     };
     let token = match (&form, secret) {
         (Some(form), _) => Token::Proposed(&form.proposal),
@@ -318,10 +337,14 @@ impl Guide<'_> {
         };
         let state = format!("{}-{is_testing}-{awaits}", newest.health.as_str());
         let is_waiting = is_testing || awaits;
-        let live = Live::new("check", state, html! {
-            (facts)
-            @if is_waiting { p.hint { "This looks again by itself. " a href=(self.here()) { "Look now" } } }
-        });
+        let live = Live::new(
+            "check",
+            state,
+            html! {
+                (facts)
+                @if is_waiting { p.hint { "This looks again by itself. " a href=(self.here()) { "Look now" } } }
+            },
+        );
         let live = match is_waiting {
             true => live.waiting(self.here()),
             false => live,
