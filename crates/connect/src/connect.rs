@@ -166,6 +166,11 @@ impl Connect {
         format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
     }
 
+    /// Where a provider's consent page sends browsers back to.
+    pub(crate) fn redirect_url(&self) -> String {
+        format!("{}{CALLBACK}", self.0.settings.public_url)
+    }
+
     /// Who holds the installation's key-encryption keys.
     pub fn keys(&self) -> &KeyProviders {
         &self.0.keys

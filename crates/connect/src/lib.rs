@@ -6,8 +6,9 @@
 //! `own_key` puts them under a key of the tenant's own; `resolve` opens them for use, `oauth` connects
 //! accounts by consent and renews their tokens, `authorize` makes of them what a request must carry,
 //! and `call` spends them on the provider's
-//! API; `verify` tests them there, and `proxy` spends them for whoever calls it. Nothing here knows
-//! conversations, agents or plans.
+//! API; `verify` tests them there, and `proxy` spends them for whoever calls it; `integrations` shows
+//! how all of it does, and what to do at each provider. Nothing here knows conversations, agents or
+//! plans.
 
 mod account;
 mod authorize;
@@ -18,6 +19,7 @@ pub mod credentials;
 mod data_key;
 mod github_app;
 pub mod inbound;
+pub mod integrations;
 pub mod keys;
 pub mod oauth;
 pub mod own_key;

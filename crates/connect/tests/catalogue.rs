@@ -91,6 +91,86 @@ fn every_provider_of_the_scope_ships() {
 }
 
 #[test]
+fn every_reason_of_every_provider_has_advice_of_its_own() {
+    let mut missing = Vec::new();
+    for provider in Catalogue::builtin().iter() {
+        let Some(described) = &provider.verification else {
+            continue;
+        };
+        for reason in described.reasons() {
+            let advice = described.advice.get(&reason);
+            if advice.is_none_or(|text| text.trim().len() < 20) {
+                missing.push(format!("{}: {}", provider.id, reason.as_str()));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn every_provider_tells_people_what_to_do_there() {
+    for provider in Catalogue::builtin().iter() {
+        let id = provider.id.as_str();
+        let setup = provider.setup.as_ref();
+        let setup = setup.unwrap_or_else(|| panic!("{id} has steps"));
+        for field in &provider.credential.fields {
+            let told = setup.steps.iter().any(|s| s.fields.contains(&field.name));
+            assert!(
+                told || !field.required,
+                "{id}: no step says where {} is found",
+                field.name
+            );
+        }
+        if let Some(made_up) = &setup.made_up {
+            let field = provider.credential.field(&made_up.field);
+            let value = made_up.value("00112233445566778899aabbccddeeff");
+            assert!(field.is_some_and(|field| field.accepts(&value)), "{id}");
+        }
+    }
+}
+
+#[test]
+fn steps_that_lead_nowhere_are_refused() {
+    let steps = |more: &str| N8N.replace("[webhook]\n", &format!("{more}\n[webhook]\n"));
+    let whole = r#"
+[setup]
+made_up = { field = "webhook_token", form = "{random}" }
+
+[[setup.steps]]
+text = "Enter {webhook_url} and {verify_token}."
+fields = ["webhook_token"]
+"#;
+    load_one("n8n.toml", &steps(whole)).expect("loads");
+    for (from, to, named) in [
+        ("{webhook_url}", "{webhok_url}", "setup.steps[0]"),
+        ("{verify_token}", "{redirect_url}", "setup.steps[0]"),
+        ("{webhook_url} and ", "", "setup.steps"),
+        (
+            r#"["webhook_token"]"#,
+            r#"["token"]"#,
+            "setup.steps[0].fields",
+        ),
+        (r#"fields = ["webhook_token"]"#, "", "setup.steps"),
+        (r#""{random}""#, r#""fixed""#, "setup.made_up.form"),
+        (
+            r#"field = "webhook_token""#,
+            r#"field = "x""#,
+            "setup.made_up.field",
+        ),
+        (
+            "[setup]",
+            "[setup]\nconsole = \"http://x\"",
+            "setup.console",
+        ),
+        ("text =", "texts =", "texts"),
+    ] {
+        let text = steps(whole).replace(from, to);
+        let error = load_one("n8n.toml", &text).expect_err(to).to_string();
+        assert!(error.contains(named), "{to}: {error}");
+    }
+}
+
+#[test]
 fn credential_fields_say_what_is_secret_and_what_a_value_looks_like() {
     let catalogue = Catalogue::builtin();
     let whatsapp = &catalogue.get("whatsapp").expect("ships").credential;

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 use kernel::secret::Secret;
-use sandbox::{GithubApp, OAuthClient, OidcClient, Sandbox};
+use sandbox::{GithubApp, OAuthClient, OidcClient, Sandbox, TelegramAccount};
 
 use crate::{
     cli::invocation,
@@ -66,6 +66,12 @@ pub async fn run(mut config: Config, args: DemoArgs) -> anyhow::Result<()> {
     }
 
     identity_provider(&mut config, &sandbox);
+    sandbox.accounts().telegram(TelegramAccount {
+        bot_token: Secret::new(SPARE_BOT),
+        // What the tenant makes up; the simulated Telegram sends this bot nothing by itself.
+        secret_token: Secret::new(uuid::Uuid::new_v4().simple().to_string()),
+        username: "spare_bot".to_owned(),
+    });
 
     println!("  starting the database (the first time takes a few seconds) …");
     let program = Program::open(config).await?;
@@ -127,6 +133,10 @@ fn authorization_servers(config: &mut Config, sandbox: &Sandbox) {
 /// What a tenant's people enter to have an identity provider of their own: an id and its secret,
 /// known to the simulated one alone.
 const TENANTS_CLIENT: (&str, &str) = ("brightsmile", "simulated-client-secret");
+
+/// A bot that nobody has connected yet, for trying the guided set-up. Known to the simulated Telegram
+/// alone.
+const SPARE_BOT: &str = "4200000042:simulated-bot-for-the-guided-set-up";
 
 /// Lets people sign in by the simulated identity provider, which believes any address: so it makes
 /// accounts, and opens none that exists.
@@ -191,6 +201,11 @@ fn what_next(node: &Node, sandbox: &Sandbox, accounts: &DemoAccounts) {
     );
     println!("  connect an account by consent, as its owner");
     println!("    {url}/app/{}/connections/slack", tenant.slug);
+    println!("  connect another bot by the guided set-up, as its owner");
+    println!(
+        "    {url}/app/{}/integrations/telegram?new=1\n    bot token {SPARE_BOT}",
+        tenant.slug
+    );
     println!("  read the mail that was sent to them");
     println!("    {}/_sandbox/mail", sandbox.url());
     println!("  see what the simulated providers were sent");

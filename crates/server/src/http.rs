@@ -117,6 +117,8 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(connect::credentials::routes())
         .merge(connect::own_key::routes())
         .merge(connect::oauth::routes())
+        .merge(connect::integrations::routes())
+        .merge(connect::integrations::staff::routes())
         .merge(connect::proxy::routes())
         .merge(converse::routes())
         .merge(assist::routes())
@@ -137,6 +139,8 @@ fn pages() -> Router<AppState> {
         .merge(connect::credentials::pages::pages())
         .merge(connect::own_key::pages::pages())
         .merge(connect::oauth::pages::pages())
+        .merge(connect::integrations::pages())
+        .merge(connect::integrations::staff::pages())
         .merge(converse::pages())
         .merge(audit::pages::pages())
 }

@@ -31,7 +31,7 @@ macro_rules! scripts {
     };
 }
 
-scripts! { account connections customer identity keyboard keys staff }
+scripts! { account connections customer identity integrations keyboard keys staff }
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../tests/browser"]

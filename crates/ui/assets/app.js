@@ -122,6 +122,7 @@ palette?.addEventListener("toggle", async (event) => {
   else palette.querySelector("input").value = "";
 });
 if (document.querySelector("[data-chart]")) import("./chart.js");
+if (document.querySelector("[data-live]")) import("./live.js");
 
 // Keys. Never while somebody types, nor together with keys that belong to the browser.
 if (/Mac|iP/.test(navigator.platform))

@@ -27,7 +27,7 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 6] = [
+const ASSETS: [Asset; 7] = [
     Asset {
         name: "ui.css",
         kind: CSS,
@@ -56,6 +56,11 @@ const ASSETS: [Asset; 6] = [
         content: include_str!("../assets/chart.js"),
     },
     Asset {
+        name: "live.js",
+        kind: JS,
+        content: include_str!("../assets/live.js"),
+    },
+    Asset {
         name: "passkey.js",
         kind: JS,
         content: include_str!("../assets/passkey.js"),
@@ -77,7 +82,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The address of the file with this name. The names are `ui.css`, `app.js`, `palette.js`,
-/// `chart.js`, `passkey.js` and `icon.svg`.
+/// `chart.js`, `live.js`, `passkey.js` and `icon.svg`.
 pub fn url(name: &str) -> String {
     format!("/assets/{}/{name}", *VERSION)
 }

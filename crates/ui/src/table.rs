@@ -14,6 +14,7 @@ pub struct Column {
     sort: Option<String>,
     is_number: bool,
     is_hidden: bool,
+    is_words: bool,
 }
 
 impl Column {
@@ -23,6 +24,7 @@ impl Column {
             sort: None,
             is_number: false,
             is_hidden: false,
+            is_words: false,
         }
     }
 
@@ -47,11 +49,18 @@ impl Column {
         self
     }
 
+    /// Sentences, which break into lines.
+    #[must_use]
+    pub fn words(mut self) -> Self {
+        self.is_words = true;
+        self
+    }
+
     fn side(&self) -> Option<&'static str> {
         match (self.is_number, self.is_hidden) {
             (true, _) => Some("number"),
             (_, true) => Some("end-cell"),
-            _ => None,
+            _ => self.is_words.then_some("words"),
         }
     }
 }

@@ -15,7 +15,7 @@ use ui::{Brand, Query, Theme, assets};
 #[allow(dead_code, reason = "this test renders one of the samples")]
 mod sample;
 
-const MODULES: [&str; 4] = ["app.js", "palette.js", "chart.js", "passkey.js"];
+const MODULES: [&str; 5] = ["app.js", "palette.js", "chart.js", "live.js", "passkey.js"];
 
 async fn get(path: &str, known: Option<&str>) -> Response<Body> {
     let app: Router = assets::routes();

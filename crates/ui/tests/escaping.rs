@@ -101,6 +101,16 @@ fn planted() -> Vec<(&'static str, usize, Markup)> {
                 .render(),
         ),
         (
+            "steps",
+            2,
+            Steps::new().step(Some(PLANT), html! { (PLANT) }).render(),
+        ),
+        (
+            "live",
+            3,
+            Live::new(PLANT, PLANT, html! { (PLANT) }).render(),
+        ),
+        (
             "stat",
             4,
             Stat::new(PLANT, PLANT)

@@ -174,6 +174,23 @@ seen!(
 );
 
 seen!(
+    steps,
+    Steps::new()
+        .step(Some("Console → <Keys>"), html! { "Copy the key." })
+        .step(None, html! { "Enter it here." })
+        .render()
+);
+
+seen!(
+    live,
+    html! {
+        (Live::new("check", "waiting", html! { "Nothing yet" }).waiting("/here"))
+        (Live::new("done", "there", html! { "It came" }))
+        (Live::new("odd", "waiting", html! {}).waiting("javascript:alert(1)"))
+    }
+);
+
+seen!(
     stat,
     Stat::new("Messages", "12")
         .change(Tone::Success, "+1")

@@ -10,6 +10,7 @@ mod api;
 mod definition;
 mod oauth;
 mod provider;
+mod setup;
 mod template;
 mod validate;
 mod validate_api;
@@ -35,7 +36,8 @@ pub use oauth::{
     TokenAnswer,
 };
 pub use provider::{Choice, Credential, Field, Pattern, Provider};
-pub use template::FieldTemplate;
+pub use setup::{Category, MadeUp, Placeholder, Setup, Step};
+pub use template::{FieldTemplate, Part};
 pub use verification::{
     AnswerRule, Check, Expectation, Expiry, ExpiryForm, Method, Reason, Refusal, RequestCheck,
     Scopes, SmtpCheck, Verification,

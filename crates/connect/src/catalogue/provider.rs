@@ -1,10 +1,11 @@
 //! A provider as its file describes it: name, sources, credential fields. The API is in `api`, the
-//! test of a credential in `verification`, consent in `oauth`, the webhooks are in `definition`.
+//! test of a credential in `verification`, consent in `oauth`, what people do there in `setup`, the
+//! webhooks are in `definition`.
 
 use regex_lite::Regex;
 use serde::Deserialize;
 
-use super::{Api, OAuth, Verification, Webhook};
+use super::{Api, Category, OAuth, Setup, Verification, Webhook};
 
 /// One provider, read from one file.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,12 +15,17 @@ pub struct Provider {
     pub id: String,
     /// The name that people know.
     pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub category: Category,
     /// The provider's own documentation, for people.
     pub docs: String,
     /// Where the facts in the file were read: pages, or `repository@commit path`.
     #[serde(default)]
     pub sources: Vec<String>,
     pub credential: Credential,
+    /// Absent where nobody has written down what is done there.
+    pub setup: Option<Setup>,
     pub api: Option<Api>,
     /// Absent where nothing can be asked that proves a credential.
     pub verification: Option<Verification>,

@@ -14,9 +14,11 @@ pub struct FieldTemplate {
     parts: Vec<Part>,
 }
 
+/// A piece of such a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+pub enum Part {
     Literal(String),
+    /// A name that stands in braces.
     Field(String),
 }
 
@@ -56,6 +58,11 @@ impl FieldTemplate {
     /// As the file has it.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The pieces, in their order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
     }
 
     /// The names in braces, in their order.

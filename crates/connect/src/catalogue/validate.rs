@@ -3,7 +3,7 @@
 
 use super::{
     Field, FixedResponse, HandshakeRule, Match, Provider, SignatureScheme, TimestampRule, Verifier,
-    Webhook, validate_api, validate_connect,
+    Webhook, setup, validate_api, validate_connect,
 };
 use crate::webhook::Selector;
 
@@ -59,8 +59,11 @@ pub(super) fn provider(file: &str, provider: &Provider) -> Result<(), Problem> {
     if let Some(described) = &provider.oauth {
         validate_connect::oauth(provider, described)?;
     }
-    match &provider.webhook {
-        Some(described) => webhook(provider, described),
+    if let Some(described) = &provider.webhook {
+        webhook(provider, described)?;
+    }
+    match &provider.setup {
+        Some(described) => setup::setup(provider, described),
         None => Ok(()),
     }
 }

@@ -13,6 +13,13 @@ pub(super) fn verification(provider: &Provider, described: &Verification) -> Res
     if described.proves.trim().is_empty() {
         return problem("verification.proves", "must be a sentence");
     }
+    let possible = described.reasons();
+    if let Some(reason) = described.advice.keys().find(|r| !possible.contains(r)) {
+        return problem(
+            format!("verification.advice.{}", reason.as_str()),
+            "no test by this description gives that reason",
+        );
+    }
     match &described.check {
         Check::Request(check) => request(provider, check),
         Check::Smtp(check) => {

@@ -1,7 +1,7 @@
 //! The `[verification]` part of a provider file: the call that proves a credential, what its
 //! answer must say, and what a refusal means. Types; the call is made in [`crate::verify`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +19,29 @@ pub struct Verification {
     /// What to do at the provider, by the reason of the refusal.
     #[serde(default)]
     pub advice: BTreeMap<Reason, String>,
+}
+
+impl Verification {
+    /// Every reason that a test by this description can give.
+    pub fn reasons(&self) -> BTreeSet<Reason> {
+        let mut reasons = BTreeSet::from([
+            Reason::InvalidCredential,
+            Reason::Incomplete,
+            Reason::ProviderUnavailable,
+            Reason::UnexpectedAnswer,
+        ]);
+        if let Check::Request(check) = &self.check {
+            // What statuses mean everywhere.
+            reasons.extend([
+                Reason::InsufficientScope,
+                Reason::NotFound,
+                Reason::RateLimited,
+            ]);
+            reasons.extend(check.expect.iter().map(|rule| rule.otherwise));
+            reasons.extend(check.refusals.iter().map(|rule| rule.reason));
+        }
+        reasons
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -151,6 +174,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 9] = [
+        Self::InvalidCredential,
+        Self::InsufficientScope,
+        Self::NotFound,
+        Self::WrongAccount,
+        Self::AccountInactive,
+        Self::Incomplete,
+        Self::RateLimited,
+        Self::ProviderUnavailable,
+        Self::UnexpectedAnswer,
+    ];
+
+    /// The reason that is written so.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// As it is written everywhere.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ mod detail;
 mod details;
 mod import;
 mod list;
-mod new;
+pub(crate) mod new;
 mod tested;
 mod versions;
 
@@ -135,7 +135,7 @@ fn masked(last4: Option<&str>) -> Markup {
 }
 
 /// The form's name of a provider's field, which is also what errors call it.
-fn field_name(name: &str) -> String {
+pub(crate) fn field_name(name: &str) -> String {
     format!("values.{name}")
 }
 
@@ -180,7 +180,7 @@ pub(crate) fn values(
         .collect()
 }
 
-fn known<'a>(connect: &'a Connect, provider: &str) -> Result<&'a Provider> {
+pub(crate) fn known<'a>(connect: &'a Connect, provider: &str) -> Result<&'a Provider> {
     let provider = connect.catalogue().get(provider);
     provider.ok_or(Error::NotFound("provider"))
 }

@@ -77,6 +77,13 @@ const TENANT: [(Option<&str>, &[Entry]); 3] = [
         &[
             (
                 Icon::Plug,
+                "Integrations",
+                "/integrations",
+                'p',
+                Some("credentials:read"),
+            ),
+            (
+                Icon::Lock,
                 "Credentials",
                 "/credentials",
                 'd',
@@ -148,6 +155,13 @@ const STAFF: [(Option<&str>, &[Entry]); 2] = [
     (
         Some("Operations"),
         &[
+            (
+                Icon::Plug,
+                "Integrations",
+                "/integrations",
+                'p',
+                Some("tenants:read"),
+            ),
             (Icon::Layers, "Jobs", "/jobs", 'j', Some("queue:read")),
             (
                 Icon::Shield,

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     Badge, BarChart, Button, Card, Checklist, CodeBlock, Column, Copyable, CursorPages, EmptyState,
-    Facts, FilterBar, Icon, LineChart, Moment, Query, ShownSecret, Sparkline, Stat, Table,
+    Facts, FilterBar, Icon, LineChart, Moment, Query, ShownSecret, Sparkline, Stat, Steps, Table,
     Timeline, Tone,
 };
 
@@ -169,6 +169,7 @@ pub(super) fn lists(query: &Query, now: OffsetDateTime) -> Markup {
             (Card::new(table.empty(empty).render()).flush().footer(pages.render()))
         }
         (Card::new(set_up().render()).title("Set up").about("1 of 3 done."))
+        (Card::new(elsewhere().render()).title("At the provider").about("Steps that are done elsewhere."))
         div.columns {
             (Card::new(history(now)).title("Activity").actions(html! { (Button::quiet("View all").small().to("#lists")) }))
             (Card::new(Table::new("Keys").column(Column::new("Name")).column(Column::new("Used").number())
@@ -199,6 +200,15 @@ fn set_up() -> Checklist {
             "Each sees what their role lets them see.",
             "#forms",
         )
+}
+
+fn elsewhere() -> Steps {
+    Steps::new()
+        .step(
+            Some("Console → Phone numbers → Active numbers"),
+            html! { p { "Enter " (Copyable::new("webhook URL", "https://hooks.example.com/hooks/acme/twilio")) " as webhook." } },
+        )
+        .step(None, html! { p { "Then send a message to the number." } })
 }
 
 fn history(now: OffsetDateTime) -> Markup {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-use crate::{Button, Card, EmptyState, ErrorPage, ErrorState, Icon, Skeleton};
+use crate::{Badge, Button, Card, EmptyState, ErrorPage, ErrorState, Icon, Live, Skeleton, Tone};
 
 pub(super) fn states() -> Markup {
     html! {
@@ -16,6 +16,9 @@ pub(super) fn states() -> Markup {
             (Card::new(Skeleton::Lines(4).render()).title("Loading text"))
             (Card::new(Skeleton::Rows(4).render()).title("Loading rows"))
         }
+        (Card::new(Live::new("gallery-live", "there", html! {
+                p { (Badge::status(Tone::Success, "Arrived")) " The first webhook came just now." }
+            }).render()).title("What was waited for").about("Looked at again by itself until it is there."))
         (Card::new(Skeleton::Chart.render()).title("Loading a chart"))
         (Card::new(ErrorPage::new(404, "not_found", "There is nothing here",
             "The address may be mistyped, or what was here is gone, or you may not see it.", "01JQ7V0Q3NE5B8M0")

@@ -65,7 +65,7 @@ pub async fn show(
         provider,
         hook_url: connect.hook_url(&access.tenant().slug, &provider.id),
         entered: &Fields::default(),
-        proposal: proposal()?,
+        proposal: proposal(provider)?,
         refusal: &Refusal::default(),
     };
     Ok(Page::new(
@@ -81,14 +81,10 @@ pub async fn create(
     Form(entered): Form<Fields>,
 ) -> Result<std::result::Result<SeeOther, Page>> {
     let provider = known(&connect, &provider)?;
-    let new = NewCredential {
-        provider: provider.id.clone(),
-        name: entered.get("name").trim().to_owned(),
-        environment: Environment::parse(entered.get("environment")).unwrap_or_default(),
-        values: values(provider, &entered),
-        ..NewCredential::default()
-    };
-    match connect.create_credential(&access, new).await {
+    match connect
+        .create_credential(&access, asked(provider, &entered))
+        .await
+    {
         Ok(made) => {
             let to = access.tenant().href(&format!("{LIST}/{}", made.id));
             let text = format!("{} is connected.", provider.name);
@@ -101,7 +97,7 @@ pub async fn create(
                 provider,
                 hook_url: connect.hook_url(&access.tenant().slug, &provider.id),
                 entered: &entered,
-                proposal: proposal()?,
+                proposal: proposal(provider)?,
                 refusal: &refusal,
             };
             let page = Page::new(format!("Connect {}", provider.name), form.render());
@@ -110,11 +106,26 @@ pub async fn create(
     }
 }
 
-/// 128 random bits in hexadecimal, for a token that the tenant may make up.
-fn proposal() -> Result<String> {
+/// What was entered, as a credential to store.
+pub(crate) fn asked(provider: &Provider, entered: &Fields) -> NewCredential {
+    NewCredential {
+        provider: provider.id.clone(),
+        name: entered.get("name").trim().to_owned(),
+        environment: Environment::parse(entered.get("environment")).unwrap_or_default(),
+        values: values(provider, entered),
+        ..NewCredential::default()
+    }
+}
+
+/// 128 random bits in hexadecimal, in the form that the provider wants, for a secret that the tenant
+/// may make up.
+pub(crate) fn proposal(provider: &Provider) -> Result<String> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).map_err(|_| Error::internal(NoRandomness))?;
-    Ok(hex::encode(bytes))
+    let random = hex::encode(bytes);
+    let setup = provider.setup.as_ref();
+    let made_up = setup.and_then(|setup| setup.made_up.as_ref());
+    Ok(made_up.map_or_else(|| random.clone(), |made_up| made_up.value(&random)))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +133,7 @@ fn proposal() -> Result<String> {
 struct NoRandomness;
 
 /// The form of a new credential, which asks for what the catalogue says.
-pub(super) struct NewForm<'a> {
+pub(crate) struct NewForm<'a> {
     pub tenant: &'a Tenant,
     pub provider: &'a Provider,
     pub hook_url: String,
@@ -135,7 +146,11 @@ pub(super) struct NewForm<'a> {
 
 impl NewForm<'_> {
     /// The field whose value the tenant makes up and enters at the provider as well.
-    fn token_field(&self) -> Option<&str> {
+    pub(crate) fn token_field(&self) -> Option<&str> {
+        let setup = self.provider.setup.as_ref();
+        if let Some(made_up) = setup.and_then(|setup| setup.made_up.as_ref()) {
+            return Some(&made_up.field);
+        }
         let webhook = self.provider.webhook.as_ref()?;
         let tokens = webhook
             .handshake
@@ -145,9 +160,10 @@ impl NewForm<'_> {
     }
 }
 
-impl Render for NewForm<'_> {
-    fn render(&self) -> Markup {
-        let (tenant, provider) = (self.tenant, self.provider);
+impl NewForm<'_> {
+    /// The form alone, sent to `action`; `back` is where those go who do not send it.
+    pub(crate) fn form(&self, action: &str, back: &str) -> ui::Form {
+        let provider = self.provider;
         let wrong = |name: &str| self.refusal.of(name);
         let name = match self.entered.get("name") {
             "" => "default",
@@ -174,10 +190,17 @@ impl Render for NewForm<'_> {
             }
         };
         let buttons = html! {
-            (Button::primary("Connect")) (Button::secondary("Cancel").to(tenant.href(LIST)))
+            (Button::primary("Connect")) (Button::secondary("Cancel").to(back))
         };
+        ui::Form::post(action, body, buttons).errors(self.refusal.all())
+    }
+}
+
+impl Render for NewForm<'_> {
+    fn render(&self) -> Markup {
+        let (tenant, provider) = (self.tenant, self.provider);
         let here = tenant.href(&format!("{LIST}/new/{}", provider.id));
-        let form = ui::Form::post(here, body, buttons).errors(self.refusal.all());
+        let form = self.form(&here, &tenant.href(LIST));
         html! {
             (PageHeader::new(format!("Connect {}", provider.name))
                 .crumb("Credentials", tenant.href(LIST))
