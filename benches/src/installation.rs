@@ -76,9 +76,6 @@ pub async fn tenants(program: &Program, count: usize) -> anyhow::Result<Vec<Tena
             let new = NewCredential {
                 provider: provider.to_owned(),
                 name: "default".to_owned(),
-                environment: Default::default(),
-                owner: None,
-                expires_at: None,
                 values: values
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), Secret::new(value)))

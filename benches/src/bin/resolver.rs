@@ -109,10 +109,8 @@ async fn fill(program: &Program, other: &Db, tenants: usize) -> anyhow::Result<V
         let new = NewCredential {
             provider: PROVIDER.to_owned(),
             name: "default".to_owned(),
-            environment: Default::default(),
-            owner: None,
-            expires_at: None,
             values: value(0),
+            ..NewCredential::default()
         };
         let made = program.connect.create_credential(&write, new).await?;
         held.push(Held {

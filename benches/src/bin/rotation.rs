@@ -291,9 +291,6 @@ async fn fill(program: &Program, arguments: &Arguments) -> anyhow::Result<Vec<He
             let new = NewCredential {
                 provider: PROVIDER.to_owned(),
                 name: format!("credential {}", all.len()),
-                environment: Default::default(),
-                owner: None,
-                expires_at: None,
                 values: value(all.len()),
                 ..NewCredential::default()
             };

@@ -36,7 +36,7 @@ pub struct ProviderSettings {
     pub oauth: Option<OAuthApp>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The address under which the outside reaches this server, without a trailing slash.
     pub public_url: String,
@@ -164,11 +164,6 @@ impl Connect {
     /// Where a provider is to send a tenant's webhooks.
     pub(crate) fn hook_url(&self, slug: &str, provider: &str) -> String {
         format!("{}/hooks/{slug}/{provider}", self.0.settings.public_url)
-    }
-
-    /// Where a provider's consent page sends browsers back to.
-    pub(crate) fn redirect_url(&self) -> String {
-        format!("{}{CALLBACK}", self.0.settings.public_url)
     }
 
     /// Who holds the installation's key-encryption keys.

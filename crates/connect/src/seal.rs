@@ -85,7 +85,6 @@ impl Connect {
         place: (CredentialId, &str),
         slot: &str,
     ) -> Result<Option<Secret>> {
-        let tenant = access.tenant().id;
         let Some((wrapped, sealed)) = reread(access, place, slot).await? else {
             return Ok(None);
         };

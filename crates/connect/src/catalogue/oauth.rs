@@ -37,7 +37,8 @@ pub struct OAuth {
     pub account: ConnectedAccount,
     /// What the provider calls itself in `iss` where it sends browsers back with one (RFC 9207).
     pub issuer: Option<String>,
-    /// Errors of the token endpoint that end a grant, beside `invalid_grant`.
+    /// Errors of the token endpoint by which a code or a refresh token is none any more, beside
+    /// `invalid_grant`.
     #[serde(default)]
     pub ended: Vec<String>,
     /// The provider's id under which a tenant keeps an app of its own; its fields are those of

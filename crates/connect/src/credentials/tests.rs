@@ -38,6 +38,7 @@ impl World {
             allow: Default::default(),
             verify_credentials: false,
             providers: HashMap::new(),
+            ..Settings::default()
         };
         let provider = KeyProvider::Local(keyring.expect("a keyring"));
         Self {

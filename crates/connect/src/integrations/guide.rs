@@ -81,7 +81,7 @@ impl SetupView {
         let words = format!("the value of `{label}`");
         let filling = Filling {
             webhook_url: &connect.hook_url(slug, &provider.id),
-            redirect_url: &connect.redirect_url(),
+            redirect_url: &connect.redirect_uri(),
             verify_token: Shown::Words(&words),
         };
         let steps = setup.steps.iter().map(|step| StepView {
@@ -92,7 +92,7 @@ impl SetupView {
         });
         Self {
             console: setup.console.clone(),
-            redirect_url: provider.oauth.as_ref().map(|_| connect.redirect_url()),
+            redirect_url: provider.oauth.as_ref().map(|_| connect.redirect_uri()),
             made_up: setup.made_up.as_ref().map(|made_up| made_up.field.clone()),
             steps: steps.collect(),
         }

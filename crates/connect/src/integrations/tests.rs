@@ -37,6 +37,7 @@ impl Scene {
             allow: Default::default(),
             verify_credentials: false,
             providers: std::collections::HashMap::new(),
+            ..Settings::default()
         };
         let provider = KeyProvider::Local(keyring);
         Self {
@@ -62,6 +63,7 @@ impl Scene {
             values: values
                 .map(|(field, value)| (field.to_owned(), Secret::new(value)))
                 .collect::<BTreeMap<_, _>>(),
+            ..NewCredential::default()
         };
         let made = self.connect.create_credential(&access, new).await;
         made.expect("is stored").id

@@ -12,6 +12,7 @@ use crate::{
     Connect, OpenCredential,
     call::Failure,
     catalogue::{AccountSource, OAuth, Provider},
+    credentials::Environment,
 };
 
 /// For metrics and traces.
@@ -71,8 +72,9 @@ impl Connect {
         body: Option<&str>,
     ) -> Result<Value> {
         let secrets = BTreeMap::from([(field.to_owned(), token.clone())]);
+        let (id, environment) = (CredentialId::new(), Environment::Live);
         let credential =
-            OpenCredential::new(CredentialId::new(), &provider.id, BTreeMap::new(), secrets);
+            OpenCredential::new(id, &provider.id, environment, BTreeMap::new(), secrets);
         let authorization = Box::pin(self.authorize(access, &credential)).await?;
         let method = if body.is_some() {
             Method::POST

@@ -132,7 +132,7 @@ pub(super) fn checked(scopes: &[String], oauth: &OAuth) -> Result<()> {
 
 impl Connect {
     /// The one address that providers send browsers back to, letter by letter.
-    pub(super) fn redirect_uri(&self) -> String {
+    pub(crate) fn redirect_uri(&self) -> String {
         format!("{}{CALLBACK}", self.settings().public_url)
     }
 

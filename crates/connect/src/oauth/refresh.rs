@@ -459,7 +459,7 @@ impl Connect {
                  next_attempt_at = NULL, last_error = $4
              FROM cell.credential c
              WHERE c.id = g.credential_id AND g.credential_id = $1 AND g.version = $2 AND g.owner = $3
-             RETURNING c.name",
+             RETURNING c.name, c.owner_id",
             id.uuid(),
             claim.version,
             claim.owner,
@@ -481,6 +481,7 @@ impl Connect {
             credential: id,
             provider: provider.id.clone(),
             name: row.name,
+            owner: row.owner_id.map(Into::into),
             reason: "reconnect_required".to_owned(),
             advice: format!("Connect the {} account again.", provider.name),
         })

@@ -88,6 +88,7 @@ impl World {
             place.unwrap()
         });
         let settings = Settings {
+            return_to: Vec::new(),
             public_url: "http://127.0.0.1:1".to_owned(),
             allow: open.collect(),
             kms_endpoint: self.kms.map(|address| format!("http://{address}")),
@@ -118,6 +119,7 @@ impl World {
             provider: PROVIDER.to_owned(),
             name: value.to_owned(),
             values: BTreeMap::from([(FIELD.to_owned(), Secret::new(value))]),
+            ..NewCredential::default()
         };
         let access = self.test.enter(tenant).await;
         Ok(node.create_credential(&access, new).await?.id)

@@ -32,11 +32,8 @@ async fn a_code_that_has_expired_connects_nothing() {
         let back = browser.at_provider(&page, &account, "allow").await;
         world.node.sandbox.oauth().advance(Duration::minutes(11));
         let answer = browser.get(&back).await;
-        assert!(
-            matches!(answer.status, 409 | 502),
-            "{provider}: {}",
-            answer.status
-        );
+        assert_eq!(answer.status, 409, "{provider}: {}", answer.text);
+        assert!(answer.text.contains("connection_invalid"), "{provider}");
         assert!(
             answer.text.contains("/app/acme/connections/"),
             "{}",

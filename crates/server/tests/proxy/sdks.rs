@@ -183,7 +183,7 @@ async fn node(tap: &Tap) -> TestNode {
             };
             let settings = config::Provider {
                 base_url: Some(format!("http://{address}/{provider}{below}")),
-                handshake_token: None,
+                ..config::Provider::default()
             };
             config.providers.insert(provider.to_string(), settings);
         }

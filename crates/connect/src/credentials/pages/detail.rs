@@ -122,8 +122,8 @@ impl Render for Detail<'_> {
             div.stack {
                 (self.trouble())
                 div.columns {
-                    (self.account())
-                    div.stack { (self.consent()) (self.tested()) (self.inbound()) }
+                    div.stack { (self.account()) (self.consent()) }
+                    div.stack { (self.tested()) (self.inbound()) }
                 }
                 (self.secrets())
                 (versions_card(self.versions, self.provider, self.names,

@@ -124,6 +124,7 @@ pub async fn begin(
         provider: known.id.clone(),
         name: session.name.unwrap_or_else(|| session.id.to_string()),
         values: values(known, &entered),
+        ..NewCredential::default()
     };
     match connect.create_credential(&access, new).await {
         Ok(_) => Ok(SeeOther::new(CONNECTED).into_response()),
