@@ -2,8 +2,9 @@
 //! refused, recover. What comes of it is the table in docs/providers.md.
 
 mod scenes;
+mod tables;
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use connect::{
     Call, CallBody,
@@ -17,9 +18,6 @@ use kernel::{
     secret::Secret,
 };
 use scenes::{Case, Scene, cases};
-
-const BEGIN: &str = "<!-- verification: begin -->\n";
-const END: &str = "<!-- verification: end -->\n";
 
 async fn create(scene: &Scene, case: &Case) -> CredentialView {
     let access = scene.db.enter::<CredentialsWrite>(&scene.tenant).await;
@@ -207,20 +205,7 @@ async fn every_provider_is_saved_tested_used_refused_and_recovers() {
         )
         .expect("a string takes everything");
     }
-    compare(&table);
-}
-
-/// The table in the documentation is what came of the test. `UPDATE_DOCS=1` writes it.
-fn compare(table: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
-    let text = fs::read_to_string(&path).expect("the documentation is there");
-    let (before, rest) = text.split_once(BEGIN).expect("has the table's beginning");
-    let (written, after) = rest.split_once(END).expect("has the table's end");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect("is written");
-    } else {
-        assert_eq!(written, table, "UPDATE_DOCS=1 writes the table");
-    }
+    tables::compare("verification", &table);
 }
 
 #[tokio::test]

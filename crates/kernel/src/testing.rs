@@ -185,6 +185,24 @@ impl TestDb {
             .expect("the role signs in")
     }
 
+    /// All rows of both schemas, as `pg_dump` writes them.
+    pub async fn dump(&self) -> String {
+        let embedded = &cluster().await.embedded;
+        let output = tokio::process::Command::new(embedded.bin_dir().join("pg_dump"))
+            .args(["--data-only", "--schema=control", "--schema=cell"])
+            .args(["--username", embedded.superuser()])
+            .args(["--port", &embedded.port().to_string(), "--host"])
+            .arg(embedded.socket_dir())
+            .arg(self.server.options().get_database().expect("it has a name"))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .expect("pg_dump runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "pg_dump: {}", output.status);
+        text
+    }
+
     /// Puts an active tenant into the default cell.
     pub async fn tenant(&self, slug: &str) -> Tenant {
         let id = TenantId::new();

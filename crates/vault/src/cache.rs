@@ -319,4 +319,18 @@ mod tests {
         assert_eq!(in_use.generation(), 1);
         assert!(cache.is_empty());
     }
+
+    /// A key that the cache lets go is dropped, and so wiped, as soon as nobody uses it.
+    #[test]
+    fn what_leaves_the_cache_is_dropped() {
+        let cache = DataKeyCache::new();
+        let key = Arc::new(DataKey::generate(Owner([1; 16]), 1));
+        let watched = Arc::downgrade(&key);
+        cache.insert(key);
+        let used = cache.get(Owner([1; 16]), 1).expect("it is kept");
+        cache.invalidate(Owner([1; 16]));
+        assert!(watched.upgrade().is_some(), "somebody still uses it");
+        drop(used);
+        assert!(watched.upgrade().is_none(), "nothing else holds it");
+    }
 }

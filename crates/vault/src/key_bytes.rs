@@ -31,11 +31,15 @@ impl KeyBytes {
     pub(crate) fn expose(&self) -> &[u8; KEY_LEN] {
         &self.0
     }
+
+    fn wipe(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 impl Drop for KeyBytes {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.wipe();
     }
 }
 
@@ -49,4 +53,20 @@ impl fmt::Debug for KeyBytes {
 pub(crate) fn fill_random(bytes: &mut [u8]) {
     aws_lc_rs::rand::fill(bytes)
         .expect("AWS-LC aborts the process instead of reporting an entropy failure");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What dropping does, looked at while the memory is still ours: safe Rust can't look later.
+    #[test]
+    fn a_wiped_key_is_zero_in_its_place() {
+        let mut key = KeyBytes::random();
+        let place: *const u8 = key.expose().as_ptr();
+        assert_ne!(key.expose(), &[0; KEY_LEN]);
+        key.wipe();
+        assert_eq!(key.expose(), &[0; KEY_LEN]);
+        assert_eq!(key.expose().as_ptr(), place, "no copy is left elsewhere");
+    }
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod app;
+mod at_rest;
 mod installation;
 mod links;
 mod nodes;
