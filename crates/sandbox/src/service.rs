@@ -2,6 +2,10 @@
 //! tell an account about itself. One table says it for all of them (`doors`); the refusals that
 //! each documents are in `refusals`, short-lived tokens in `grants`. Some can do more, each in a
 //! module of its own, of which `desk` is the common ground.
+//!
+//! The pages that such a module names are where its calls are documented. What it answers follows the
+//! types and sources of the providers' own libraries, which judge it (tests/judges); the wording of
+//! refusals may differ from the provider's.
 
 mod anthropic;
 mod desk;

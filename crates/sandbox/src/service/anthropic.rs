@@ -1,6 +1,6 @@
 //! Anthropic's Messages API, whole and as a stream of server-sent events
 //! (platform.claude.com/docs/en/api/messages, /messages-streaming, /errors; /migration-2026-10-21 for
-//! what that version refuses, read 2026-11-21).
+//! what that version refuses).
 
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
