@@ -167,6 +167,19 @@ async fn replace(
     let old: Vec<Vec<u8>> = rows.iter().map(|row| row.sealed.clone()).collect();
     let mut tx = access.begin().await?;
     hold(&mut tx, key).await?;
+    // In the order in which whoever replaces a credential's secrets locks them: else each might wait
+    // for the other.
+    sqlx::query!(
+        "SELECT field FROM cell.credential_secret s
+         WHERE (credential_id, field, slot) IN (
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+         ) ORDER BY credential_id, field, slot FOR UPDATE",
+        &credentials,
+        &fields,
+        &slots
+    )
+    .fetch_all(tx.conn())
+    .await?;
     let replaced = sqlx::query!(
         "UPDATE cell.credential_secret s SET sealed = n.fresh
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
