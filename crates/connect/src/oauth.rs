@@ -28,7 +28,7 @@ pub use revoke::Disconnected;
 pub use schedule::register;
 pub use session::{ConnectLink, NewConnectSession};
 
-pub(crate) use grant::GrantState;
+pub(crate) use grant::{GrantState, is_connected};
 pub(crate) use refresh::Refreshes;
 pub(crate) use schedule::end;
 

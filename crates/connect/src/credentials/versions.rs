@@ -18,7 +18,7 @@ use super::{
     read,
     values::{self, KEPT_VERSIONS, Next, slot},
 };
-use crate::Connect;
+use crate::{Connect, oauth};
 
 /// A credential's versions that are kept, newest first; ten at most.
 pub(super) async fn versions<P: Permission>(
@@ -92,6 +92,12 @@ impl Connect {
         let before = read::get(access, id).await?;
         let provider = self.known_provider(&before.provider)?;
         let archived = archived(access, &before, version).await?;
+        if oauth::is_connected(access, id).await? {
+            return Err(Error::field(
+                "version",
+                "is of a connection by consent, whose tokens of before are good for nothing; connect the account again",
+            ));
+        }
         let mut removed: Vec<String> = before
             .secrets
             .iter()

@@ -8,7 +8,7 @@ use kernel::{
     audit::Act,
     error::{ConflictCode, OnConstraint},
     id::{CredentialId, EndpointId},
-    permission::{CredentialsRead, CredentialsWrite},
+    permission::{CredentialsRead, CredentialsWrite, Permission},
     secret::Secret,
 };
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,22 @@ pub async fn connections(
             })
         })
         .collect()
+}
+
+/// Whether the credential was connected by consent.
+pub(crate) async fn is_connected<P: Permission>(
+    access: &Access<P>,
+    credential: CredentialId,
+) -> Result<bool> {
+    let mut tx = access.read().await?;
+    let is = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM cell.oauth_grant WHERE credential_id = $1) AS "is!""#,
+        credential.uuid()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(is)
 }
 
 /// The credential that a grant is kept in, as it is before.

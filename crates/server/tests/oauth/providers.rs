@@ -239,3 +239,22 @@ async fn a_provider_that_is_away_is_told_of_and_the_account_goes() {
     assert!(world.connections().await.is_empty());
     world.node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_before_are_not_gone_back_to() {
+    let world = World::new().await;
+    let browser = world.owner().await;
+    let id = world.connected(&browser, Provider::Slack, 0).await;
+    assert_eq!(world.connected(&browser, Provider::Slack, 0).await, id);
+    let path = format!("/v1/credentials/{id}/versions");
+    let (status, versions) = api(&world, "GET", &path, None).await;
+    assert_eq!(status, 200, "{versions}");
+    let back = format!("{path}/1/restore");
+    let (status, refused) = api(&world, "POST", &back, Some(json!({ "grace_seconds": 0 }))).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["field"]),
+        (422, &json!("version")),
+        "{refused}"
+    );
+    world.node.stop().await;
+}

@@ -127,7 +127,7 @@ impl Render for Detail<'_> {
                 }
                 (self.secrets())
                 (versions_card(self.versions, self.provider, self.names,
-                    self.may_change.then_some(here.as_str()), self.now))
+                    (self.may_change && self.connection.is_none()).then_some(here.as_str()), self.now))
             }
         }
     }
