@@ -118,9 +118,12 @@ pub const RULES: &[(&str, &str)] = &[
          WHERE c.relkind NOT IN ('r', 'p', 'i', 'I', 'v', 'c') OR c.relpersistence <> 'p'",
     ),
     (
-        "there is no function",
+        // One with its owner's rights would read past its caller's policies, and one with settings of
+        // its own could bring a tenant along.
+        "a function reads, with its caller's rights and settings",
         "SELECT p.oid::regprocedure::text FROM pg_proc p
-         WHERE p.pronamespace IN (SELECT oid FROM schemas UNION SELECT 'public'::regnamespace)",
+         WHERE p.pronamespace IN (SELECT oid FROM schemas UNION SELECT 'public'::regnamespace)
+             AND (p.prosecdef OR p.provolatile = 'v' OR p.proconfig IS NOT NULL)",
     ),
     (
         "there is no domain",

@@ -141,10 +141,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "cell.audit_entry",
     ),
     (
-        "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER
+        "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
              AS 'SELECT count(*) FROM cell.contact'",
-        "there is no function",
+        "a function reads, with its caller's rights and settings",
         "peek()",
+    ),
+    (
+        "CREATE FUNCTION cell.tidy() RETURNS void LANGUAGE sql AS 'DELETE FROM cell.contact'",
+        "a function reads, with its caller's rights and settings",
+        "cell.tidy()",
+    ),
+    (
+        "CREATE FUNCTION cell.peek() RETURNS bigint LANGUAGE sql STABLE
+             SET freehold.tenant_id = '00000000-0000-0000-0000-000000000000'
+             AS 'SELECT count(*) FROM cell.contact'",
+        "a function reads, with its caller's rights and settings",
+        "cell.peek()",
     ),
     (
         "CREATE DOMAIN cell.address AS text",
