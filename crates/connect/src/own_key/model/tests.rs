@@ -1,3 +1,5 @@
+//! What a tenant may say of its own key-encryption key, and what is refused.
+
 use super::*;
 
 fn transit_key() -> NewTransitKey {
