@@ -79,7 +79,7 @@ struct Line {
 }
 
 const NO_PAIR: &str = "is not of the form NAME=value";
-const OPEN: &str = "opens a quote that never ends";
+const OPEN: &str = "opens a quote that is never closed";
 const AFTER: &str = "has more after the quote";
 const REFERENCE: &str = "refers to another variable; write the value itself";
 
