@@ -1,73 +1,24 @@
-//! A Transit server of a tenant's, its administrator, and a gate in front of it that can be cut.
+//! A Transit server of a tenant's: its policies, and keys as a tenant enters them.
 
 use connect::own_key::{LoginKind, NewEncryptionKey, NewTransitKey};
 use kernel::secret::Secret;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Gate, Server, skip};
-
-const ROOT: &str = "root-token-of-the-tests";
-
-pub struct Bao {
-    server: Server,
-    pub gate: Gate,
-}
+pub use crate::server::Bao;
 
 /// A server with a Transit engine, AppRole and the derived key `freehold`; nothing where there is no
 /// program.
 pub async fn bao() -> Option<Bao> {
-    let Some(program) = std::env::var_os("TRANSIT_SERVER") else {
-        skip("TRANSIT_SERVER, which scripts/transit-server prints");
-        return None;
-    };
-    let arguments = |address| {
-        vec![
-            "server".to_owned(),
-            "-dev".to_owned(),
-            "-dev-no-store-token".to_owned(),
-            format!("-dev-root-token-id={ROOT}"),
-            format!("-dev-listen-address={address}"),
-        ]
-    };
-    let server = Server::start(&program, arguments, "/v1/sys/health").await;
-    let gate = Gate::before(server.address).await;
-    let bao = Bao { server, gate };
-    bao.post("sys/mounts/transit", json!({ "type": "transit" }))
-        .await;
+    let bao = Bao::start().await?;
     bao.post("sys/auth/approle", json!({ "type": "approle" }))
         .await;
-    bao.make_key("freehold").await;
+    bao.make_key("freehold", true).await;
     bao.allow("freehold").await;
     Some(bao)
 }
 
 impl Bao {
-    /// As its administrator, past the gate.
-    async fn admin(&self, method: Method, path: &str, body: Value) -> Value {
-        let url = format!("http://{}/v1/{path}", self.server.address);
-        let answer = reqwest::Client::new()
-            .request(method, url)
-            .header("X-Vault-Token", ROOT)
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        self.admin(Method::POST, path, body).await
-    }
-
-    pub async fn make_key(&self, name: &str) {
-        let body = json!({ "type": "aes256-gcm96", "derived": true });
-        self.post(&format!("transit/keys/{name}"), body).await;
-    }
-
     /// The policy that the page asks for, of the key's name.
     pub async fn allow(&self, key: &str) {
         let policy = format!(

@@ -32,7 +32,7 @@ async fn a_key_is_set_replaced_and_taken_away() {
         world.until(node, &world.acme, id, "opens").await;
     }
 
-    bao.make_key("second").await;
+    bao.make_key("second", true).await;
     bao.allow("second").await;
     let second = world.set(&there, bao.key("second").await).await.unwrap();
     assert_eq!(second.version, first.version + 1);

@@ -10,6 +10,9 @@ mod bao;
 mod changes;
 mod outages;
 mod rotation;
+#[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#[path = "../../../vault/tests/providers/bao.rs"]
+mod server;
 #[allow(dead_code, reason = "the vault's own tests use all of it")]
 #[path = "../../../vault/tests/providers/support.rs"]
 mod support;

@@ -3,6 +3,8 @@
 //! lost. A Transit server stands for every provider (`TRANSIT_SERVER` names the program, which
 //! scripts/transit-server finds or installs; ./check sets it).
 
+#[path = "../../../vault/tests/providers/bao.rs"]
+mod bao;
 #[path = "../common/mod.rs"]
 mod common;
 #[allow(
@@ -13,51 +15,23 @@ mod common;
 #[path = "../../../vault/tests/providers/support.rs"]
 mod support;
 
+use bao::{Bao, ROOT};
 use common::{TestNode, TestTenant, is_reply, poll};
-use kernel::{secret::Secret, testing::skip};
+use kernel::secret::Secret;
 use sandbox::{Provider, senders::Outgoing};
-use serde_json::json;
 use server::config::KeyProviderName;
-use support::{Gate, Server};
+use support::Gate;
 use tokio::task::JoinSet;
 
-const ROOT: &str = "root-token-of-the-tests";
 /// Webhooks that the tenant who is served gets during the outage, some at a time.
 const ROUNDS: usize = 6;
 const AT_ONCE: usize = 10;
 
-/// A Transit server with a derived key, and the gate to it; nothing where there is no program.
-async fn transit() -> Option<(Server, Gate)> {
-    let Some(program) = std::env::var_os("TRANSIT_SERVER") else {
-        skip("TRANSIT_SERVER, which scripts/transit-server prints");
-        return None;
-    };
-    let arguments = |address| {
-        let server = ["server", "-dev", "-dev-no-store-token"];
-        let mut all: Vec<String> = server.map(str::to_owned).into();
-        all.push(format!("-dev-root-token-id={ROOT}"));
-        all.push(format!("-dev-listen-address={address}"));
-        all
-    };
-    let server = Server::start(&program, arguments, "/v1/sys/health").await;
-    for (path, body) in [
-        ("sys/mounts/transit", json!({ "type": "transit" })),
-        (
-            "transit/keys/freehold",
-            json!({ "type": "aes256-gcm96", "derived": true }),
-        ),
-    ] {
-        let answer = reqwest::Client::new()
-            .post(format!("http://{}/v1/{path}", server.address))
-            .header("X-Vault-Token", ROOT)
-            .json(&body)
-            .send()
-            .await
-            .expect("it answers");
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-    }
-    let gate = Gate::before(server.address).await;
-    Some((server, gate))
+/// A Transit server with a derived key; nothing where there is no program.
+async fn transit() -> Option<Bao> {
+    let bao = Bao::start().await?;
+    bao.make_key("freehold", true).await;
+    Some(bao)
 }
 
 async fn node(gate: &Gate) -> TestNode {
@@ -93,17 +67,15 @@ async fn load(node: &TestNode, tenant: &TestTenant, round: usize) -> Vec<u16> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_acknowledged_is_not_lost_and_who_can_t_be_served_is_told() {
-    let Some((_server, gate)) = transit().await else {
-        return;
-    };
-    let node = node(&gate).await;
+    let Some(bao) = transit().await else { return };
+    let node = node(&bao.gate).await;
     let (acme, globex) = (node.tenant("acme").await, node.tenant("globex").await);
     // As after a start: nobody's data key is in memory, and then one's is.
     node.program().connect.data_keys().clear();
     assert_eq!(load(&node, &acme, 0).await, [200; AT_ONCE]);
     node.settled().await;
 
-    gate.cut();
+    bao.gate.cut();
     let key = node.api_key("globex", &["proxy:use"]).await;
     let refused = texts(&node, &globex, 1);
     let mut acknowledged = AT_ONCE;
@@ -128,7 +100,7 @@ async fn what_is_acknowledged_is_not_lost_and_who_can_t_be_served_is_told() {
         replies()
     );
 
-    gate.mend();
+    bao.gate.mend();
     // What was refused was not acknowledged, so its sender sends it again.
     let recovered = poll(async || deliver(&node, &refused).await == [200; AT_ONCE]).await;
     assert!(recovered, "it works again by itself");
@@ -146,15 +118,13 @@ async fn what_is_acknowledged_is_not_lost_and_who_can_t_be_served_is_told() {
 /// Jobs that need a data key while nobody can be asked for it are tried again until somebody can.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_wait_for_the_key() {
-    let Some((_server, gate)) = transit().await else {
-        return;
-    };
-    let node = node(&gate).await;
+    let Some(bao) = transit().await else { return };
+    let node = node(&bao.gate).await;
     let acme = node.tenant("acme").await;
     // The webhook is verified by a key from memory; when the reply is written, it is there no more.
     node.execute("UPDATE cell.job_lane SET paused = true").await;
     assert_eq!(load(&node, &acme, 0).await, [200; AT_ONCE]);
-    gate.cut();
+    bao.gate.cut();
     node.program().connect.data_keys().clear();
     node.execute("UPDATE cell.job_lane SET paused = false")
         .await;
@@ -163,7 +133,7 @@ async fn jobs_wait_for_the_key() {
         poll(async || node.number(tried).await > 0).await,
         "a job is tried"
     );
-    gate.mend();
+    bao.gate.mend();
     let replied = poll(async || {
         // Nobody waits for the pauses between the tries.
         node.execute("UPDATE cell.job SET run_at = now() WHERE state = 'scheduled'")

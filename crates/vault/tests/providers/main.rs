@@ -6,6 +6,7 @@
 
 #[cfg(feature = "aws-kms")]
 mod aws;
+mod bao;
 mod support;
 mod transit;
 

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use vault::{DataKey, KeyProvider, KeyProviders, Login, ProviderError, Transit, TransitSettings};
 use zeroize::Zeroizing;
 
-use crate::support::{Gate, Server, skip};
+use crate::bao::{Bao, ROOT};
 use crate::{ADA, an_outage_is_survived, same, wraps_are_bound};
 
-const ROOT: &str = "root-token-of-the-tests";
 const KEY: &str = "freehold";
 /// What docs/keys.md asks an administrator for.
 const POLICY: &str = r#"
@@ -19,62 +18,14 @@ path "transit/encrypt/freehold" { capabilities = ["update"] }
 path "transit/decrypt/freehold" { capabilities = ["update"] }
 "#;
 
-struct Bao {
-    server: Server,
-    gate: Gate,
-}
-
-/// A server with a Transit engine and a derived key; nothing where there is no program.
+/// A server with a derived key; nothing where there is no program.
 async fn bao() -> Option<Bao> {
-    let Some(program) = std::env::var_os("TRANSIT_SERVER") else {
-        skip("TRANSIT_SERVER, which scripts/transit-server prints");
-        return None;
-    };
-    let arguments = |address| {
-        vec![
-            "server".to_owned(),
-            "-dev".to_owned(),
-            "-dev-no-store-token".to_owned(),
-            format!("-dev-root-token-id={ROOT}"),
-            format!("-dev-listen-address={address}"),
-        ]
-    };
-    let server = Server::start(&program, arguments, "/v1/sys/health").await;
-    let gate = Gate::before(server.address).await;
-    let bao = Bao { server, gate };
-    bao.admin(
-        Method::POST,
-        "sys/mounts/transit",
-        json!({ "type": "transit" }),
-    )
-    .await;
+    let bao = Bao::start().await?;
     bao.make_key(KEY, true).await;
     Some(bao)
 }
 
 impl Bao {
-    /// As its administrator, past the gate.
-    async fn admin(&self, method: Method, path: &str, body: Value) -> Value {
-        let url = format!("http://{}/v1/{path}", self.server.address);
-        let answer = reqwest::Client::new()
-            .request(method, url)
-            .header("X-Vault-Token", ROOT)
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    async fn make_key(&self, name: &str, derived: bool) {
-        let body = json!({ "type": "aes256-gcm96", "derived": derived });
-        self.admin(Method::POST, &format!("transit/keys/{name}"), body)
-            .await;
-    }
-
     async fn configure(&self, body: Value) {
         self.admin(Method::POST, "transit/keys/freehold/config", body)
             .await;
