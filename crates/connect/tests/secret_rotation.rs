@@ -2,6 +2,7 @@
 //! the old one and with the new one arrive, until the grace ends. What comes of it is the second table
 //! of docs/providers.md.
 
+#[allow(dead_code, reason = "the tests of verification use all of it")]
 mod scenes;
 mod tables;
 
