@@ -9,7 +9,7 @@ use axum::{
 };
 use kernel::{
     Access, Db, Error, Result,
-    access::Web,
+    access::{Visitor, Web},
     extract::{Fields, Form, Path},
     id::ConnectSessionId,
     permission::CredentialsWrite,
@@ -96,6 +96,8 @@ pub async fn form(
 }
 
 pub async fn begin(
+    // Whoever has the link is a stranger: this refuses forms of other sites.
+    _: Visitor,
     State(db): State<Db>,
     State(connect): State<Connect>,
     Extension(web): Extension<Web>,
