@@ -14,6 +14,7 @@ mod model;
 mod own;
 pub mod pages;
 mod row;
+mod schema;
 mod verify;
 
 use kernel::id::TenantKeyId;

@@ -58,6 +58,10 @@ impl Change {
 
 /// A change that is committed, on its way to the other nodes.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(feature = "redis"),
+    expect(dead_code, reason = "Postgres is told by the statement itself")
+)]
 pub(crate) struct Announcement {
     tenant: TenantId,
     what: &'static str,

@@ -36,7 +36,7 @@ impl Holder {
 }
 
 /// A key of the tenant's own, and how to get at it.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(tag = "provider", rename_all = "snake_case")]
 pub enum NewEncryptionKey {
     Transit(NewTransitKey),
