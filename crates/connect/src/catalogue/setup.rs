@@ -191,7 +191,11 @@ pub(super) fn setup(provider: &Provider, setup: &Setup) -> Result<(), Problem> {
                     provider.webhook.is_some()
                 }
                 Some(Placeholder::VerifyToken) => setup.made_up.is_some(),
-                Some(Placeholder::RedirectUrl) => provider.oauth.is_some(),
+                Some(Placeholder::RedirectUrl) => {
+                    // An app of the tenant's own is told the address, and nothing else is done with it.
+                    let is_app = provider.api.is_none() && provider.verification.is_none();
+                    provider.oauth.is_some() || is_app
+                }
                 None => {
                     return problem(
                         key,
