@@ -193,7 +193,7 @@ pub(super) fn setup(provider: &Provider, setup: &Setup) -> Result<(), Problem> {
                 Some(Placeholder::VerifyToken) => setup.made_up.is_some(),
                 Some(Placeholder::RedirectUrl) => {
                     // An app of the tenant's own is told the address, and nothing else is done with it.
-                    let is_app = provider.api.is_none() && provider.verification.is_none();
+                    let is_app = provider.api.is_none() && provider.webhook.is_none();
                     provider.oauth.is_some() || is_app
                 }
                 None => {
