@@ -63,7 +63,7 @@ fn secret(provider: &str, number: u8) -> Pair {
                 signs: STANDARD.encode(private.as_ref()),
             }
         }
-        "resend" | "standard_webhooks" | "stripe" => {
+        "resend" | "standard_webhooks" | "stripe" | "vapi" => {
             same(format!("whsec_{}", STANDARD.encode([number; 24])))
         }
         "postmark" => same(format!("hook:password-{number}")),
@@ -153,7 +153,8 @@ async fn deliver(scene: &Scene, provider: &Provider, webhook: &Webhook, signs: &
         body: body.as_bytes().to_vec(),
     };
     let now = OffsetDateTime::now_utc();
-    sign(webhook, &mut request, &Secret::new(signs), now).expect("signs");
+    sign(webhook, &mut request, &Secret::new(signs), now)
+        .unwrap_or_else(|error| panic!("{}: {error}", provider.id));
     let mut sent = http::Request::post(path.as_str())
         .body(Body::from(request.body))
         .expect("a request");

@@ -112,8 +112,13 @@ fn knows(webhook: &Webhook, kind: &str) -> bool {
 }
 
 fn webhook(provider: &Provider, webhook: &Webhook) -> Result<(), Problem> {
-    if provider.credential.field(&webhook.secret).is_none() {
-        return problem("webhook.secret", "names no credential field");
+    match provider.credential.field(&webhook.secret) {
+        None => return problem("webhook.secret", "names no credential field"),
+        // Secrets alone have a previous value, which goes on verifying for a while.
+        Some(field) if !field.secret => {
+            return problem("webhook.secret", "names a field that is not secret");
+        }
+        Some(_) => {}
     }
     if webhook.verify.is_empty() {
         return problem("webhook.verify", "needs at least one way to verify");

@@ -56,7 +56,12 @@ fn request(provider: &Provider, check: &RequestCheck) -> Result<(), Problem> {
         let key = format!("{key}.expect[{index}]");
         in_answer(&key, &expectation.at)?;
         match (&expectation.field, &expectation.equals) {
-            (Some(field), None) => known(provider, &key, field, Some(false))?,
+            (Some(field), None) => {
+                // A public key that webhooks are verified by is sealed, and may be compared.
+                let webhook = provider.webhook.as_ref();
+                let verifies = webhook.is_some_and(|webhook| webhook.secret == *field);
+                known(provider, &key, field, (!verifies).then_some(false))?;
+            }
             (None, Some(_)) => {}
             _ => return problem(key, "needs either `field` or `equals`"),
         }

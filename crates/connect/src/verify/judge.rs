@@ -1,7 +1,7 @@
 //! What a provider's answer says of the credential that was used.
 
 use http::StatusCode;
-use kernel::{Error, Result};
+use kernel::{Error, Result, secret::Secret};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime, UtcOffset, macros::format_description};
 
@@ -118,9 +118,17 @@ fn expected(
         return Finding::against(Reason::UnexpectedAnswer, detail);
     }
     for expectation in &check.expect {
-        let wanted = match (&expectation.field, &expectation.equals) {
-            (Some(field), _) => credential.field(field).ok(),
-            (None, constant) => constant.as_deref(),
+        let (wanted, shown) = match (&expectation.field, &expectation.equals) {
+            (Some(field), _) => match credential.field(field) {
+                Ok(value) => (Some(value), format!("`{value}`")),
+                // What webhooks are verified by is sealed, also where it is a public key.
+                Err(_) => {
+                    let secret = credential.secret(field).ok().map(Secret::expose);
+                    (secret, "what was entered".to_owned())
+                }
+            },
+            (None, Some(constant)) => (Some(constant.as_str()), format!("`{constant}`")),
+            (None, None) => continue,
         };
         // A field that the tenant left out claims nothing.
         let Some(wanted) = wanted else { continue };
@@ -132,12 +140,12 @@ fn expected(
             // What is not there is no other account: the answer has another form.
             None => (
                 Reason::UnexpectedAnswer,
-                format!("the answer lacks what was to be `{wanted}`"),
+                format!("the answer lacks what was to be {shown}"),
             ),
             Some(found) => (
                 expectation.otherwise,
                 format!(
-                    "the answer says `{}` where `{wanted}` is expected",
+                    "the answer says `{}` where {shown} is expected",
                     authorization.redact(found)
                 ),
             ),
