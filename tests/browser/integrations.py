@@ -57,7 +57,7 @@ def connect(window):
     window.open(HERE)
     window.page.get_by_role("link", name="Telegram Bot API", exact=True).click()
     window.at(f"{HERE}/telegram")
-    window.says("the webhook secret token that you entered here")
+    window.says("the value that you entered here")
     window.look()
     window.page.get_by_role("link", name="Connect another account").click()
     proposed = window.page.locator('[name="values.secret_token"]').input_value()

@@ -24,7 +24,7 @@ pub(super) struct Filling<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shown<'a> {
     Value(&'a str),
-    /// In words, as in "the verify token that you entered here".
+    /// In words, as in "the value that you entered here".
     Words(&'a str),
 }
 
@@ -41,8 +41,20 @@ impl<'a> Filling<'a> {
 
     /// As one text.
     pub fn text(&self, template: &FieldTemplate) -> String {
+        self.filled(template, |words| words)
+    }
+
+    /// As something to paste, in which words would be read as more arguments.
+    pub fn paste(&self, template: &FieldTemplate) -> String {
+        self.filled(template, |_| "SECRET")
+    }
+
+    fn filled(&self, template: &FieldTemplate, words: impl Fn(&'a str) -> &'a str) -> String {
         let filled = template.fill(|name| {
-            let (Shown::Value(text) | Shown::Words(text)) = self.of(name);
+            let text = match self.of(name) {
+                Shown::Value(value) => value,
+                Shown::Words(text) => words(text),
+            };
             Ok::<_, Infallible>(text.to_owned())
         });
         filled.unwrap_or_else(|never| match never {})
@@ -69,7 +81,7 @@ pub struct StepView {
     /// The place at the provider, as its console calls it; absent where it is not there.
     at: Option<String>,
     text: String,
-    /// What to paste there.
+    /// What to paste there; `SECRET` stands for the value that is made up.
     paste: Option<String>,
     /// The credential's fields whose values are found there.
     fields: Vec<String>,
@@ -87,7 +99,7 @@ impl SetupView {
         let steps = setup.steps.iter().map(|step| StepView {
             at: step.at.clone(),
             text: filling.text(&step.text),
-            paste: step.paste.as_ref().map(|paste| filling.text(paste)),
+            paste: step.paste.as_ref().map(|paste| filling.paste(paste)),
             fields: step.fields.clone(),
         });
         Self {

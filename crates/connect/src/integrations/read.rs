@@ -77,7 +77,7 @@ pub struct Integration<'a> {
     /// How many there are.
     pub total: i64,
     pub inbound: Inbound,
-    /// When it was last called, by whomever.
+    /// When it was last called, by whomever, for anything but a test.
     pub last_called_at: Option<OffsetDateTime>,
 }
 
@@ -221,7 +221,8 @@ async fn connected(tx: &mut Tx, provider: Option<&str>) -> Result<Vec<Row>> {
                SELECT received_at FROM cell.inbound_event WHERE provider = c.provider
                ORDER BY id DESC LIMIT 1) w ON true
            LEFT JOIN LATERAL (
-               SELECT started_at FROM cell.provider_call WHERE provider = c.provider
+               SELECT started_at FROM cell.provider_call
+               WHERE provider = c.provider AND operation <> 'credential.verify'
                ORDER BY id DESC LIMIT 1) l ON true
            WHERE c.place <= $2
            ORDER BY c.provider, c.id"#,

@@ -163,7 +163,7 @@ fn what_was_connected_is_checked() {
     let connected = integration(whatsapp, vec![account(3, Health::Refused)]);
     let html = guide(&connected, Token::Kept, None);
     assert!(html.contains("data-live=\"/app/acme/integrations/whatsapp\""));
-    assert!(html.contains("the verify token that you entered here"));
+    assert!(html.contains("the value that you entered here"));
     insta::assert_snapshot!(html);
 
     let came = Integration {
