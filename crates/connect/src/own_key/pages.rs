@@ -60,6 +60,7 @@ async fn show(access: Access<EncryptionKeyRead>) -> Result<Page> {
         tenant: access.tenant(),
         found: &found,
         may_change: access.may_give(EncryptionKeyWrite::NAME),
+        aws: cfg!(feature = "aws-kms"),
         now: OffsetDateTime::now_utc(),
     };
     Ok(Page::new(TITLE, overview.render()))
@@ -69,6 +70,8 @@ struct Overview<'a> {
     tenant: &'a Tenant,
     found: &'a EncryptionKeyView,
     may_change: bool,
+    /// Whether this program was built with keys in AWS KMS.
+    aws: bool,
     now: OffsetDateTime,
 }
 
@@ -89,7 +92,7 @@ impl Overview<'_> {
         };
         html! {
             (first.to(self.to("/transit")))
-            @if cfg!(feature = "aws-kms") {
+            @if self.aws {
                 " " (Button::secondary(aws).to(self.to("/aws")))
             }
         }

@@ -55,6 +55,7 @@ fn overview(own: Option<OwnKeyView>, may_change: bool) -> String {
         tenant: &tenant(),
         found: &EncryptionKeyView { own },
         may_change,
+        aws: true,
         now: NOW,
     };
     lines(overview.render())
