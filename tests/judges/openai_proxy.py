@@ -7,9 +7,10 @@ The steps are those of openai_sdk.py, whose client validates strictly as well.
 import os
 import sys
 
+import openai
 from openai import OpenAI
 
-from proxy_judge import KEY, PROXY, check, judge, limited, waited_for
+from proxy_judge import KEY, PROXY, check, fault, judge, limited, refused, waited_for
 
 os.environ.update(OPENAI_BASE_URL=PROXY, OPENAI_API_KEY=KEY)
 
@@ -29,13 +30,21 @@ def patience():
     check(bool(found.choices[0].message.content), "the answer is empty")
 
 
+def errors():
+    steps.errors()
+    fault("models", kind="unauthorized")
+    refused(openai.AuthenticationError, lambda: client().models.list())
+
+
+errors.__doc__ = steps.errors.__doc__
+
 STEPS = [
     steps.models,
     steps.completion,
     steps.content_parts,
     steps.stream,
     steps.tools,
-    steps.errors,
+    errors,
     patience,
 ]
 

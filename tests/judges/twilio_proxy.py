@@ -16,7 +16,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from proxy_judge import ACCOUNT as SID
-from proxy_judge import KEY, PROXY, Failed, check, judge, refused
+from proxy_judge import KEY, PROXY, Failed, check, fault, judge, refused
 
 FROM = os.environ["FROM_NUMBER"]
 TWILIO = "https://api.twilio.com"
@@ -52,6 +52,9 @@ def errors():
     send = lambda: client().messages.create(to="nobody", from_=FROM, body="x")
     error = refused(TwilioException, send)
     check(error.status == 400 and error.code == 21211, f"refused as {error.code}")
+    fault("Accounts", kind="unauthorized")
+    error = refused(TwilioException, client().api.v2010.accounts(SID).fetch)
+    check(error.status == 401, f"the provider's refusal came as {error.status}")
     # The library knows problem documents (RFC 9457), and has an exception of its own for them.
     fetch = client("not-a-key").api.v2010.accounts(SID).fetch
     error = refused(TwilioException, fetch)

@@ -79,7 +79,8 @@ impl Load {
     async fn read(self: Arc<Self>, mut next: usize) -> Vec<f64> {
         let mut times = Vec::new();
         while !self.stop.load(Ordering::Acquire) {
-            next = (next * 31 + 7) % self.credentials.len();
+            // A prime step: every credential has its turn.
+            next = (next + 7_919) % self.credentials.len();
             let held = &self.credentials[next];
             let begun = Instant::now();
             let opened = self
@@ -98,7 +99,7 @@ impl Load {
     async fn write(self: Arc<Self>) {
         let mut next = 0;
         while !self.stop.load(Ordering::Acquire) {
-            next = (next * 17 + 5) % self.credentials.len();
+            next = (next + 6_007) % self.credentials.len();
             let held = &self.credentials[next];
             let values = NewValues {
                 values: value(next),
@@ -195,7 +196,8 @@ async fn rotate(data: &Path) -> anyhow::Result<()> {
     Vault::of(data, &["rotate"])?.run(None).await?;
     took("rotate", begun);
     let begun = Instant::now();
-    Vault::of(data, &["rewrap"])?.run(Some(1)).await?;
+    // The first line tells of the control database, the second of the first five hundred tenants.
+    Vault::of(data, &["rewrap"])?.run(Some(2)).await?;
     Vault::of(data, &["rewrap"])?.run(None).await?;
     took("rewrap, killed once", begun);
     let begun = Instant::now();

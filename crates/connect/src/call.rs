@@ -193,7 +193,10 @@ impl Connect {
             started_at,
             duration,
         };
-        self.record(access, called).await?;
+        // What was answered can't be had again, as new tokens can't: a trace can be missed.
+        if let Err(cause) = self.record(access, called).await {
+            tracing::warn!(?cause, provider, operation, "a call was not recorded");
+        }
         Ok(judged?)
     }
 

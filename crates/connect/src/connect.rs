@@ -119,24 +119,40 @@ impl Connect {
     pub fn follow(&self, mut changes: broadcast::Receiver<Change>) {
         let connect = self.clone();
         tokio::spawn(async move {
+            let mut sweep = tokio::time::interval(SWEEP);
             loop {
-                match tokio::time::timeout(SWEEP, changes.recv()).await {
-                    Ok(Ok(Change::Credentials(tenant))) => connect.forget(tenant),
-                    Ok(Ok(Change::Keys(tenant))) => connect.forget_keys(tenant),
-                    Ok(Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_))) => {
+                let change = tokio::select! {
+                    change = changes.recv() => change,
+                    _ = sweep.tick() => {
+                        connect.sweep();
+                        continue;
+                    }
+                };
+                match change {
+                    Ok(Change::Credentials(tenant)) => connect.forget(tenant),
+                    Ok(Change::Keys(tenant)) => connect.forget_keys(tenant),
+                    Ok(Change::Unknown) | Err(broadcast::error::RecvError::Lagged(_)) => {
                         connect.0.accounts.clear();
                         connect.0.tokens.clear();
                         connect.0.data_keys.clear();
                         connect.0.owns.clear();
                     }
-                    Ok(Err(broadcast::error::RecvError::Closed)) => return,
-                    Err(_) => {
-                        connect.0.data_keys.drop_expired();
-                        connect.0.owns.drop_expired();
-                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
                 }
             }
         });
+    }
+
+    /// Has keys leave the memory whose time is over.
+    fn sweep(&self) {
+        self.0.data_keys.drop_expired();
+        self.0.owns.drop_expired();
+        // Reads the file again if it was changed, so that versions retired by another process go.
+        if let Some(keyring) = self.keys().keyring()
+            && let Err(cause) = keyring.versions()
+        {
+            tracing::warn!(?cause, "the keyring can't be read");
+        }
     }
 
     /// Drops what this node remembers of a tenant's credentials.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kernel::{
-    Access, Error, Result,
+    Access, Error, Result, Tx,
     error::ConflictCode,
     permission::{CredentialsWrite, Permission},
 };
@@ -57,6 +57,15 @@ pub(crate) fn key_error(error: impl Into<Arc<ProviderError>>) -> Error {
     }
 }
 
+/// The newest generation that was destroyed on purpose; 0 if none was.
+async fn newest_erased(tx: &mut Tx) -> Result<u32> {
+    let erased = sqlx::query_scalar!("SELECT max(generation) FROM cell.erased_key")
+        .fetch_one(tx.conn())
+        .await?;
+    let erased = erased.map(u32::try_from).transpose();
+    Ok(erased.map_err(Error::internal)?.unwrap_or(0))
+}
+
 impl Connect {
     /// The tenant's newest data key, made on first use. Wrapping may be a call to a key service,
     /// so no transaction is open around it.
@@ -85,13 +94,9 @@ impl Connect {
     ) -> Result<()> {
         for _ in 0..TRIES {
             let mut tx = access.read().await?;
-            let erased = sqlx::query_scalar!("SELECT max(generation) FROM cell.erased_key")
-                .fetch_one(tx.conn())
-                .await?;
+            let erased = newest_erased(&mut tx).await?;
             let own = own_key::is_whose(&mut tx).await?;
             tx.commit().await?;
-            let erased = erased.map(u32::try_from).transpose();
-            let erased = erased.map_err(Error::internal)?.unwrap_or(0);
             let generation = newest.max(erased) + 1;
             let key = DataKey::generate(owner(access.tenant().id), generation);
             let wrapped = match own {
@@ -103,7 +108,8 @@ impl Connect {
             };
             let mut tx = access.begin().await?;
             own_key::lock(&mut tx).await?;
-            if own_key::is_whose(&mut tx).await? != own {
+            let is_late = newest_erased(&mut tx).await? != erased;
+            if is_late || own_key::is_whose(&mut tx).await? != own {
                 continue;
             }
             sqlx::query!(

@@ -31,6 +31,19 @@ pub fn is_own(kek: &str) -> bool {
     crate::own_key::parse(kek).is_some()
 }
 
+/// The generations that were destroyed on purpose.
+pub(crate) async fn erased<P: Permission>(access: &Access<P>) -> Result<Vec<u32>> {
+    let mut tx = access.read().await?;
+    let generations = sqlx::query_scalar!("SELECT generation FROM cell.erased_key")
+        .fetch_all(tx.conn())
+        .await?;
+    tx.commit().await?;
+    let generations = generations.into_iter();
+    generations
+        .map(|generation| u32::try_from(generation).map_err(Error::internal))
+        .collect()
+}
+
 /// All of the tenant's data keys, as they are stored.
 pub(crate) async fn stored<P: Permission>(access: &Access<P>) -> Result<BTreeMap<u32, WrappedKey>> {
     let mut tx = access.read().await?;

@@ -5,7 +5,7 @@
 //! Here: one call from end to end. In the modules: where the caller's key may stand (`key`), which
 //! address a path leads to (`path`), which headers go through (`headers`), sending and sending again
 //! (`attempt`), addresses in bodies (`bodies`), limits that providers have told (`limits`), what is
-//! counted and recorded (`meter`).
+//! counted (`meter`).
 //! docs/proxy.md tells it to those who call.
 
 mod api;

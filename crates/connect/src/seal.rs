@@ -72,10 +72,14 @@ impl Connect {
         match self.open_with(access, wrapped, place, &secret.sealed).await {
             Ok(value) => return Ok(Some(value)),
             Err(Unopened::Failed(error)) => return Err(error),
-            Err(Unopened::Stale(_)) => self.forget(access.tenant().id),
+            Err(Unopened::Stale(_)) => {}
         }
         let slot = if previous { "previous" } else { "current" };
-        self.open_stored(access, place, slot).await
+        let found = self.open_stored(access, place, slot).await?;
+        // The newer rows open, so that those in memory are of before a rotation. Where they don't
+        // either, there is nothing to forget: forgetting costs all tenants.
+        self.forget(access.tenant().id);
+        Ok(found)
     }
 
     /// Opens one field of a credential as it is stored now, past every cache, from any slot.

@@ -1,5 +1,5 @@
-//! Who used which credential for what, to the hour. A caller's first use of an hour is written, and
-//! no other.
+//! Who used which credential for what, and when. A caller's first use of an hour is written, and no
+//! other: the time that stands there is at most an hour behind.
 
 use kernel::{
     Access, Error, Result, audit::Act, error::OnConstraint, id::CredentialId,
@@ -16,7 +16,7 @@ pub(crate) const PROXY: &str = "proxy";
 const ENTRIES: usize = 10_000;
 const HOUR: i64 = 3600;
 
-/// Whom this node has seen use what in which hour; the table knows of all nodes.
+/// Whom this node has seen use what, by the beginning of the hour; the table knows of all nodes.
 #[derive(Debug)]
 pub(crate) struct Uses(Cache<(CredentialId, String, &'static str), i64>);
 
@@ -40,22 +40,40 @@ impl Uses {
         credential: CredentialId,
         purpose: &'static str,
     ) -> Result<()> {
-        let now = OffsetDateTime::now_utc().unix_timestamp();
-        let hour = now - now.rem_euclid(HOUR);
+        self.record_at(
+            access,
+            provider,
+            credential,
+            purpose,
+            OffsetDateTime::now_utc(),
+        )
+        .await
+    }
+
+    pub(crate) async fn record_at<P: Permission>(
+        &self,
+        access: &Access<P>,
+        provider: &str,
+        credential: CredentialId,
+        purpose: &'static str,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        let hour = now.unix_timestamp() - now.unix_timestamp().rem_euclid(HOUR);
         let key = (credential, access.actor().to_string(), purpose);
         if self.0.get(&key).is_some_and(|known| known >= hour) {
             return Ok(());
         }
         let mut tx = access.begin().await?;
         let first = sqlx::query!(
-            "INSERT INTO cell.credential_use AS u (credential_id, actor, purpose, hour)
+            "INSERT INTO cell.credential_use AS u (credential_id, actor, purpose, used_at)
              VALUES ($1, $2, $3, $4)
              ON CONFLICT (tenant_id, credential_id, actor, purpose)
-                 DO UPDATE SET hour = excluded.hour WHERE u.hour < excluded.hour
+                 DO UPDATE SET used_at = excluded.used_at WHERE u.used_at < $5
              RETURNING actor",
             credential.uuid(),
             key.1,
             purpose,
+            now,
             OffsetDateTime::from_unix_timestamp(hour).map_err(Error::internal)?,
         )
         .fetch_optional(tx.conn())

@@ -37,7 +37,9 @@ pub fn register(registry: &mut Registry) {
         EXPIRING,
         |access: Access<MembersRead>, event: CredentialExpiring| async move {
             let slug = &access.tenant().slug;
-            let day = event.expires_at.to_offset(time::UtcOffset::UTC).date();
+            // The last day on which it is good: an end that was entered as a day is the next midnight.
+            let last = event.expires_at.to_offset(time::UtcOffset::UTC) - time::Duration::SECOND;
+            let day = last.date();
             let ends = (event.days > 0).then_some(event.days);
             let letter = Letter::credential_expiring(slug, &event.provider, &event.name, day, ends);
             tell(&access, event.owner, &letter).await

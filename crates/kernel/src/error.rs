@@ -288,6 +288,17 @@ impl Error {
         }
     }
 
+    /// Whether a key is not to be had that secrets are sealed under. That is nobody's fault who needs
+    /// one, and passes: what is tried again waits for it.
+    pub fn is_of_a_key(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyProviderUnavailable(_)
+                | Self::TenantKeyUnavailable(_)
+                | Self::TenantKeyWithdrawn { .. }
+        )
+    }
+
     /// Whether the same attempt may succeed later: what a job's retry decision asks.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -73,7 +73,7 @@ fn rules(provider: Provider) -> Option<Rules> {
         Provider::GitHub => Rules {
             authorize: "login/oauth/authorize",
             token: "login/oauth/access_token",
-            revoke: "applications/{client_id}/grant",
+            revoke: "applications/{client_id}/token",
             basic: false,
             form: true,
             pkce: true,

@@ -148,6 +148,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Keys(args) => {
             with_program(load()?, async |program| keys::run(program, args).await).await?
         }
+        Command::Vault(args) if args.is_before_any_start() => vault::create_keyring(&load()?)?,
         Command::Vault(args) => {
             with_program(load()?, async |program| vault::run(program, args).await).await?;
         }

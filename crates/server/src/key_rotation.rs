@@ -101,6 +101,7 @@ impl<'a> Rotation<'a> {
         let current = self.connect.keys().current_kek().await?;
         let mut total = identity::keys::rewrap(self.people, &self.keys, &current).await?;
         report(format!("control database: {total} rewrapped"));
+        let mut broken = 0;
         for cell in self.keys.cells() {
             let mut after = None;
             while let Some(page) = self.page(cell, Some(&current), after).await? {
@@ -108,6 +109,10 @@ impl<'a> Rotation<'a> {
                     let access = self.enter(*tenant, "vault rewrap").await?;
                     match self.connect.rewrap_keys(&access, &current).await {
                         Err(why) if is_own_trouble(&why) => report(left(*tenant, &why)),
+                        Err(why) if is_damage(&why) => {
+                            report(damaged(*tenant, &why));
+                            broken += 1;
+                        }
                         outcome => total += outcome?,
                     }
                 }
@@ -115,6 +120,7 @@ impl<'a> Rotation<'a> {
                 report(format!("{total} rewrapped under {current}"));
             }
         }
+        whole(broken)?;
         Ok(total)
     }
 
@@ -126,7 +132,7 @@ impl<'a> Rotation<'a> {
         only: Option<TenantId>,
         report: Report<'_>,
     ) -> anyhow::Result<u64> {
-        let mut total = 0;
+        let (mut total, mut broken) = (0, 0);
         for cell in self.keys.cells() {
             let mut after = None;
             while let Some(page) = self.page(cell, None, after).await? {
@@ -137,12 +143,17 @@ impl<'a> Rotation<'a> {
                     let access = self.enter(*tenant, "vault renew").await?;
                     match self.renew_one(&access, begun, report).await {
                         Err(why) if is_own_trouble(&why) => report(left(*tenant, &why)),
+                        Err(why) if is_damage(&why) => {
+                            report(damaged(*tenant, &why));
+                            broken += 1;
+                        }
                         outcome => total += outcome?,
                     }
                 }
                 after = page.last().copied();
             }
         }
+        whole(broken)?;
         Ok(total)
     }
 
@@ -275,6 +286,25 @@ fn is_own_trouble(error: &Error) -> bool {
         error,
         Error::TenantKeyUnavailable(_) | Error::TenantKeyWithdrawn { .. }
     )
+}
+
+/// Whether a step met something of this tenant's that does not open, or changes under it: one such
+/// row must not keep the others under an old key.
+fn is_damage(error: &Error) -> bool {
+    matches!(error, Error::Internal(_) | Error::Conflict { .. })
+}
+
+fn damaged(tenant: TenantId, why: &Error) -> String {
+    tracing::error!(%tenant, cause = ?why, "the tenant's keys are left as they are");
+    left(tenant, why)
+}
+
+fn whole(broken: u64) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        broken == 0,
+        "{broken} tenants are left as they are, and all others are done; `freehold vault verify` says what does not open"
+    );
+    Ok(())
 }
 
 fn left(tenant: TenantId, why: &Error) -> String {

@@ -145,12 +145,45 @@ async fn a_set_up_is_made_and_looked_after_from_the_command_line() {
     );
 
     credentials(data).await;
+    vault(data).await;
     keys(data, &server.url).await;
     audit(data, folder.path()).await;
     let out = done(data, &["doctor", "--offline"], "").await;
     assert!(out.contains("Nothing is wrong"), "{out}");
     assert!(out.contains("row-level security is forced"), "{out}");
     server.process.terminate().await;
+}
+
+/// Keys are rotated beside the running server; what destroys any asks twice, or waits.
+async fn vault(data: &Path) {
+    let out = done(data, &["vault", "status"], "").await;
+    assert!(out.contains("local:v1"), "{out}");
+    let out = done(data, &["vault", "rotate"], "").await;
+    assert!(out.contains("local:v2 wraps from now on"), "{out}");
+    let out = done(data, &["vault", "rewrap"], "").await;
+    assert!(out.contains("were rewrapped"), "{out}");
+    let out = done(data, &["vault", "verify"], "").await;
+    assert!(out.contains("everything opens"), "{out}");
+    let (status, _, err) = call(data, &["vault", "retire"], "").await;
+    assert_eq!(status, 1);
+    assert!(err.contains("try again in"), "{err}");
+    let (status, _, err) = call(data, &["vault", "create-keyring"], "").await;
+    assert_eq!(status, 1);
+    assert!(err.contains("is there already"), "{err}");
+    let erase = [
+        "tenant",
+        "erase-keys",
+        "acme",
+        "--confirm",
+        "acne",
+        "--reason",
+        "test",
+    ];
+    let (status, _, err) = call(data, &erase, "").await;
+    assert_eq!(status, 1);
+    assert!(err.contains("nothing was destroyed"), "{err}");
+    let out = done(data, &["vault", "verify"], "").await;
+    assert!(out.contains("everything opens"), "{out}");
 }
 
 async fn credentials(data: &Path) {

@@ -48,6 +48,26 @@ pub struct OAuth {
     pub installation: Option<Installation>,
 }
 
+impl OAuth {
+    /// Whether consent fills this field of a credential: then nobody else may.
+    pub fn fills(&self, name: &str) -> bool {
+        let granted = self.granted().map(|granted| granted.field.as_str());
+        let fields = self.fields.iter().map(|granted| granted.field.as_str());
+        let installed = self.installation.iter();
+        let installed = installed.flat_map(|one| [&*one.installation_field, &*one.app_field]);
+        granted
+            .chain(fields)
+            .chain(self.account.field.as_deref())
+            .chain(installed)
+            .any(|field| field == name)
+    }
+
+    /// The tokens of an answer.
+    pub fn granted(&self) -> impl Iterator<Item = &Granted> {
+        std::iter::once(&self.token.access_token).chain(&self.token.refresh_token)
+    }
+}
+
 /// Which account was connected: what its provider calls it, for machines and for people.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,5 +161,5 @@ pub enum Revoke {
     /// A POST that carries the token as its bearer.
     Bearer { url: String },
     /// GitHub's: DELETE with the app's Basic proof and a JSON body; `{client_id}` is the app's.
-    GithubGrant { url: String },
+    GithubToken { url: String },
 }

@@ -92,7 +92,7 @@ fn answer(key: &str, rule: &AnswerRule) -> Result<(), Problem> {
 
 pub(super) fn oauth(provider: &Provider, oauth: &OAuth) -> Result<(), Problem> {
     let revoke = oauth.revoke.as_ref().map(|revoke| match revoke {
-        Revoke::Form { url, .. } | Revoke::Bearer { url } | Revoke::GithubGrant { url } => url,
+        Revoke::Form { url, .. } | Revoke::Bearer { url } | Revoke::GithubToken { url } => url,
     });
     let urls = [&oauth.authorize_url, &oauth.token_url];
     for url in urls.into_iter().chain(revoke) {

@@ -158,7 +158,8 @@ async fn change(
         .map(Json)
 }
 
-/// Disconnects an account: its secrets are gone when this answers.
+/// Disconnects an account: its secrets are gone when this answers. What was granted by consent is
+/// taken back at the provider first, if it can be told.
 #[utoipa::path(delete, path = "/v1/credentials/{credential}", operation_id = "credentials_delete", tag = "credentials",
     params(("credential" = String, Path)), security(("api_key" = [])), responses(
     (status = 204),
@@ -171,7 +172,7 @@ async fn delete(
     State(connect): State<Connect>,
     Path(id): Path<CredentialId>,
 ) -> Result<StatusCode> {
-    connect.delete_credential(&access, id).await?;
+    connect.disconnect(&access, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -14,10 +14,10 @@ use super::{
     identifiers::release,
     model::{Change, CredentialView, DEFAULT_GRACE, Environment, Rotation, VersionReason, sort},
     read,
-    store::{check_member, check_name},
+    store::{check_end, check_member, check_name},
     values::{self, Next, Prepared},
 };
-use crate::Connect;
+use crate::{Connect, oauth};
 
 /// What of a change is no value.
 #[derive(Debug, Default)]
@@ -84,6 +84,17 @@ impl Connect {
         if replaces && given.fields.is_empty() && given.secrets.is_empty() {
             return Err(Error::field("values", "name at least one field to replace"));
         }
+        // Consent proved whose account it is; who could write its ids anew would be given another's.
+        let names = given.fields.keys().chain(given.secrets.keys());
+        if let Some(consent) = &provider.oauth
+            && let Some(name) = names.into_iter().find(|name| consent.fills(name))
+            && oauth::is_connected(access, id).await?
+        {
+            return Err(Error::field(
+                format!("values.{name}"),
+                "was granted by consent and is not entered; connect the account again",
+            ));
+        }
         let details = Details {
             name: change.name.filter(|name| *name != before.name),
             environment: change
@@ -105,6 +116,7 @@ impl Connect {
         if let Some(name) = &details.name {
             check_name(name)?;
         }
+        check_end(details.expires_at.flatten())?;
         if let Some(Some(owner)) = details.owner {
             check_member(access, owner).await?;
         }
@@ -139,15 +151,13 @@ impl Connect {
         details: Details,
     ) -> Result<()> {
         let mut tx = access.begin().await?;
-        if details.environment.is_some() || details.make_default {
-            defaults::lock(&mut tx, &before.provider).await?;
-        }
+        let standing = defaults::lock(&mut tx, &before.provider, before.id).await?;
         let mut unowned = Vec::new();
         if let Some((next, prepared)) = &version {
             unowned = values::write(&mut tx, next, prepared).await?;
             self.test_soon(&mut tx, next.provider, before.id).await?;
         }
-        let told = write_details(&mut tx, before, details).await?;
+        let told = write_details(&mut tx, before, standing.environment, details).await?;
         let provider = &before.provider;
         match &version {
             Some((next, _)) => {
@@ -175,6 +185,7 @@ impl Connect {
 async fn write_details(
     tx: &mut Tx,
     before: &CredentialView,
+    mut environment: Environment,
     details: Details,
 ) -> Result<Map<String, Value>> {
     let mut told = Map::new();
@@ -218,8 +229,8 @@ async fn write_details(
             expiry::watch(tx).await?;
         }
     }
-    let (provider, mut environment) = (before.provider.as_str(), before.environment);
-    if let Some(to) = details.environment {
+    let provider = before.provider.as_str();
+    if let Some(to) = details.environment.filter(|to| *to != environment) {
         let name = details.name.as_deref().unwrap_or(&before.name);
         sqlx::query!(
             "UPDATE cell.credential SET environment = $2, is_default = false, updated_at = now()

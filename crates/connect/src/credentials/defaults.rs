@@ -5,6 +5,8 @@
 //! or remove lock all of a provider's credentials, and those that add keep the default one from being
 //! moved or removed meanwhile.
 
+use std::collections::BTreeMap;
+
 use kernel::{
     Error, Result, Tx,
     error::{ConflictCode, OnConstraint},
@@ -24,6 +26,10 @@ pub(crate) struct NewRow<'a> {
     pub expires_at: Option<OffsetDateTime>,
     pub fields: serde_json::Value,
 }
+
+/// The index that lets no two be it. Whoever adds the first of an environment holds no lock that
+/// `lock` waits for, so that choosing may meet it.
+const ONE_DEFAULT: &str = "credential_default_key";
 
 /// How often a default that vanishes is looked for again.
 const TRIES: usize = 5;
@@ -79,10 +85,14 @@ pub(crate) async fn insert(tx: &mut Tx, row: &NewRow<'_>) -> Result<bool> {
         .on_constraint("credential_name_key", || name_taken(row.name))?;
         return Ok(false);
     }
-    Err(Error::Conflict {
+    Err(changed_meanwhile())
+}
+
+fn changed_meanwhile() -> Error {
+    Error::Conflict {
         code: ConflictCode::ChangedMeanwhile,
         detail: "the provider's credentials are being changed by others; try again".to_owned(),
-    })
+    }
 }
 
 pub(super) fn name_taken(name: &str) -> Error {
@@ -94,16 +104,28 @@ pub(super) fn name_taken(name: &str) -> Error {
     }
 }
 
-/// Keeps others from moving, removing or choosing among a provider's credentials until the
-/// transaction ends. What is read after it is how things stand.
-pub(super) async fn lock(tx: &mut Tx, provider: &str) -> Result<()> {
-    sqlx::query!(
-        "SELECT id FROM cell.credential WHERE provider = $1 ORDER BY id FOR UPDATE",
+/// Of a credential, what others may have changed before it was locked.
+pub(super) struct Standing {
+    pub environment: Environment,
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Keeps others from changing, moving, removing or choosing among a provider's credentials until the
+/// transaction ends: how this one stands, and what is read later.
+pub(super) async fn lock(tx: &mut Tx, provider: &str, id: CredentialId) -> Result<Standing> {
+    let rows = sqlx::query!(
+        r#"SELECT id, environment AS "environment: Environment", fields
+           FROM cell.credential WHERE provider = $1 ORDER BY id FOR UPDATE"#,
         provider
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(())
+    let row = rows.into_iter().find(|row| row.id == id.uuid());
+    let row = row.ok_or(Error::NotFound("credential"))?;
+    Ok(Standing {
+        environment: row.environment,
+        fields: serde_json::from_value(row.fields).map_err(Error::internal)?,
+    })
 }
 
 /// Makes it the default one of its environment, under `lock`. Whether it was already.
@@ -127,7 +149,8 @@ pub(super) async fn choose(
         id.uuid()
     )
     .execute(tx.conn())
-    .await?;
+    .await
+    .on_constraint(ONE_DEFAULT, changed_meanwhile)?;
     Ok(made.rows_affected() == 0)
 }
 
@@ -150,6 +173,7 @@ pub(super) async fn appoint(
         environment.as_str()
     )
     .fetch_optional(tx.conn())
-    .await?;
+    .await
+    .on_constraint(ONE_DEFAULT, changed_meanwhile)?;
     Ok(heir.map(CredentialId::from))
 }

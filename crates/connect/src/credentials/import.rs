@@ -296,6 +296,10 @@ impl Connect {
                 taken.outcome = Outcome::Refused;
                 taken.reason = Some(detail);
             }
+            Err(Error::NotFound(_)) => {
+                (taken.id, taken.outcome) = (None, Outcome::Refused);
+                taken.reason = Some("was removed meanwhile".to_owned());
+            }
             Err(error) => return Err(error),
         }
         Ok(taken)

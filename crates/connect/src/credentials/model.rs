@@ -101,7 +101,7 @@ pub struct CredentialView {
 /// Who used a credential, and for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastUse {
-    /// The beginning of the hour.
+    /// At most an hour behind: the same caller's later uses in one hour do not move it.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
     /// As in the audit log: `api_key:key_…`, `user:usr_…`, `webhook:whatsapp`.

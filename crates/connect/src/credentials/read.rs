@@ -80,7 +80,7 @@ async fn select(
                   LEAST(c.expires_at, v.expires_at) AS "ends_at?", c.fields, c.version,
                   c.created_at, c.updated_at,
                   s.secrets AS "secrets!", v.found AS "found?",
-                  u.actor AS "actor?", u.purpose AS "purpose?", u.hour AS "hour?"
+                  u.actor AS "actor?", u.purpose AS "purpose?", u.used_at AS "used_at?"
            FROM cell.credential c
            CROSS JOIN LATERAL (
                SELECT COALESCE(jsonb_agg(jsonb_build_object('field', field, 'slot', slot, 'last4', last4,
@@ -100,9 +100,9 @@ async fn select(
                ORDER BY checked_at DESC, id DESC LIMIT 1
            ) v ON true
            LEFT JOIN LATERAL (
-               SELECT actor, purpose, hour FROM cell.credential_use
+               SELECT actor, purpose, used_at FROM cell.credential_use
                WHERE credential_id = c.id
-               ORDER BY purpose = 'credential.verify', hour DESC, actor, purpose LIMIT 1
+               ORDER BY purpose = 'credential.verify', used_at DESC, actor, purpose LIMIT 1
            ) u ON true
            WHERE ($1::uuid IS NULL OR c.id = $1) AND ($2::text IS NULL OR c.provider = $2)
              AND ($3::text IS NULL OR c.environment = $3)
@@ -122,7 +122,7 @@ async fn select(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let last_used = match (row.hour, row.actor, row.purpose) {
+            let last_used = match (row.used_at, row.actor, row.purpose) {
                 (Some(at), Some(by), Some(purpose)) => Some(LastUse { at, by, purpose }),
                 _ => None,
             };

@@ -8,6 +8,7 @@ use kernel::{
     permission::{CredentialsWrite, Permission},
 };
 use serde_json::json;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::{
     defaults::{self, NewRow},
@@ -38,6 +39,7 @@ impl Connect {
     ) -> Result<CredentialView> {
         let provider = self.known_provider(&new.provider)?;
         check_name(&new.name)?;
+        check_end(new.expires_at)?;
         let values = sort(new.values, provider, true)?;
         if let Some(owner) = new.owner {
             check_member(access, owner).await?;
@@ -99,26 +101,23 @@ impl Connect {
     ) -> Result<()> {
         let before = read::get(access, id).await?;
         let mut tx = access.begin().await?;
-        defaults::lock(&mut tx, &before.provider).await?;
-        let deleted = sqlx::query!("DELETE FROM cell.credential WHERE id = $1", id.uuid())
+        let standing = defaults::lock(&mut tx, &before.provider, id).await?;
+        sqlx::query!("DELETE FROM cell.credential WHERE id = $1", id.uuid())
             .execute(tx.conn())
             .await?;
-        if deleted.rows_affected() == 0 {
-            return Err(Error::NotFound("credential"));
-        }
-        let heir = defaults::appoint(&mut tx, &before.provider, before.environment).await?;
+        let heir = defaults::appoint(&mut tx, &before.provider, standing.environment).await?;
         verify::end(&mut tx, id).await?;
         oauth::end(&mut tx, id).await?;
         let provider = self.catalogue().get(&before.provider);
         let unowned = match provider {
             Some(provider) => {
-                let lost = identifiers(provider, &before.fields);
+                let lost = identifiers(provider, &standing.fields);
                 bequeath(&mut tx, provider, lost).await?
             }
             None => Vec::new(),
         };
         let mut detail = json!({ "provider": before.provider, "name": before.name,
-            "environment": before.environment });
+            "environment": standing.environment });
         if let Some(heir) = heir {
             detail["default_is_now"] = json!(heir);
         }
@@ -165,7 +164,7 @@ impl Connect {
     }
 
     /// Has a changed credential tested, where that is wanted and can be done.
-    pub(super) async fn test_soon(
+    pub(crate) async fn test_soon(
         &self,
         tx: &mut Tx,
         provider: &Provider,
@@ -211,6 +210,21 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     match name.trim().is_empty() || name.chars().count() > 100 {
         true => Err(Error::field("name", "must be 1 to 100 characters")),
         false => Ok(()),
+    }
+}
+
+/// Refuses ends that can't be stored, or not be told again.
+pub(super) fn check_end(end: Option<OffsetDateTime>) -> Result<()> {
+    let fits = |end: OffsetDateTime| {
+        let end = end.checked_to_offset(UtcOffset::UTC);
+        end.is_some_and(|end| (1970..=9998).contains(&end.year()))
+    };
+    match end.is_none_or(fits) {
+        true => Ok(()),
+        false => Err(Error::field(
+            "expires_at",
+            "must be in the years 1970 to 9998",
+        )),
     }
 }
 

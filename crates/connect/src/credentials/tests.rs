@@ -3,6 +3,7 @@
 mod defaults;
 mod expiry;
 mod import;
+mod uses;
 mod versions;
 
 use std::{collections::BTreeMap, collections::HashMap};

@@ -53,8 +53,8 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
             left_over.extend(children);
             continue;
         }
-        let slot = match verify(connect, &access, &account, arrival).await {
-            Ok(Ok(slot)) => slot,
+        let verified = match verify(connect, &access, &account, arrival).await {
+            Ok(Ok(verified)) => verified,
             // This tenant's own trouble, which must not keep the others from their parts: they get
             // theirs now, and the delivery is asked for again for its sake.
             Err(error @ (Error::TenantKeyUnavailable(_) | Error::TenantKeyWithdrawn { .. })) => {
@@ -73,9 +73,16 @@ pub(super) async fn receive(connect: &Connect, db: &Db, arrival: &Arrival<'_>) -
         }
         let whole = children.len() == total;
         let (own, foreign): (Vec<_>, Vec<_>) = children.into_iter().partition(|child| {
-            assert_tenant(&child.identifiers, &account.identifiers) == Assertion::Owned
+            assert_tenant(&child.identifiers, &verified.identifiers) == Assertion::Owned
         });
-        deliver::store(&access, arrival, own, slot, whole && foreign.is_empty()).await?;
+        deliver::store(
+            &access,
+            arrival,
+            own,
+            verified.slot,
+            whole && foreign.is_empty(),
+        )
+        .await?;
         left_over.extend(foreign);
         last_verified = Some(access);
     }

@@ -1,11 +1,14 @@
 //! `/hooks/{tenant}/{provider}`: the URL names the tenant.
 
-use kernel::{Access, Db, Result, permission::InboundReceive};
+use kernel::{
+    Access, Db, Error, Result, error::ConflictCode, permission::InboundReceive, secret::Secret,
+};
 
 use super::{Arrival, Outcome, Refusal, deliver, handshake};
 use crate::{
     Connect,
-    account::Account,
+    account::{Account, SealedCredential},
+    credentials::identifiers::identifiers,
     webhook::{Assertion, Reason, Secrets, Slot, Verdict, assert_tenant},
 };
 
@@ -28,8 +31,8 @@ pub(super) async fn receive(
     if let Some(outcome) = unsigned_handshake(connect, &access, &account, arrival).await? {
         return Ok(outcome);
     }
-    let slot = match verify(connect, &access, &account, arrival).await? {
-        Ok(slot) => slot,
+    let verified = match verify(connect, &access, &account, arrival).await? {
+        Ok(verified) => verified,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
     if let Some(outcome) = handshake(arrival.webhook.handshake_signed(&arrival.request())) {
@@ -41,7 +44,7 @@ pub(super) async fn receive(
     };
     let (own, foreign): (Vec<_>, Vec<_>) = children.into_iter().partition(|child| {
         !matches!(
-            assert_tenant(&child.identifiers, &account.identifiers),
+            assert_tenant(&child.identifiers, &verified.identifiers),
             Assertion::Foreign { .. }
         )
     });
@@ -49,8 +52,15 @@ pub(super) async fn receive(
         deliver::quarantine(&access, arrival, true, &foreign, "foreign_identifier").await?;
     }
     let whole = foreign.is_empty();
-    deliver::store(&access, arrival, own, slot, whole).await?;
+    deliver::store(&access, arrival, own, verified.slot, whole).await?;
     Ok(Outcome::Accepted)
+}
+
+/// What a body's signature says.
+pub(super) struct Verified {
+    pub slot: Slot,
+    /// The ids, (kind, value), of which its sender may tell.
+    pub identifiers: Vec<(String, String)>,
 }
 
 /// Verifies with the secrets of each of the tenant's accounts at the provider, all of them every
@@ -60,29 +70,56 @@ pub(super) async fn verify(
     access: &Access<InboundReceive>,
     account: &Account,
     arrival: &Arrival<'_>,
-) -> Result<std::result::Result<Slot, Refusal>> {
+) -> Result<std::result::Result<Verified, Refusal>> {
     let field = arrival.webhook.secret.as_str();
     let mut outcome = Err(Refusal::NoCredential);
+    let mut identifiers = Vec::new();
     for credential in &account.credentials {
-        let Some(current) = connect
-            .open(access, account, credential, field, false)
-            .await?
-        else {
+        let current = connect.open(access, account, credential, field, false);
+        let Some(current) = readable(current.await)? else {
             continue;
         };
-        let previous = connect
-            .open(access, account, credential, field, true)
-            .await?;
+        let previous = connect.open(access, account, credential, field, true);
+        let previous = readable(previous.await)?;
         let secrets = Secrets {
             current: &current,
             previous: previous.as_ref(),
         };
         match arrival.webhook.verify(&arrival.request(), &secrets) {
-            Verdict::Verified { slot } => outcome = Ok(slot),
+            Verdict::Verified { slot } => {
+                outcome = Ok(slot);
+                identifiers.extend(vouched(arrival, account, credential));
+            }
             Verdict::Refused(reason) => outcome = outcome.or(Err(later(outcome, reason))),
         }
     }
-    Ok(outcome)
+    Ok(outcome.map(|slot| Verified { slot, identifiers }))
+}
+
+/// The ids that a credential's secret vouches for: all of the tenant's, but where it was connected by
+/// consent those that consent proved. There the secret is the app's, and with it the provider signs
+/// what it tells of everybody who has connected by that app.
+fn vouched(
+    arrival: &Arrival<'_>,
+    account: &Account,
+    credential: &SealedCredential,
+) -> Vec<(String, String)> {
+    match credential.grant {
+        Some(_) => identifiers(arrival.provider, &credential.fields),
+        None => account.identifiers.clone(),
+    }
+}
+
+/// A secret whose keys were destroyed verifies nothing, and keeps no other from verifying: not the
+/// one that took its place, nor another account's.
+fn readable(opened: Result<Option<Secret>>) -> Result<Option<Secret>> {
+    match opened {
+        Err(Error::Conflict {
+            code: ConflictCode::KeysErased,
+            ..
+        }) => Ok(None),
+        other => other,
+    }
 }
 
 fn later(before: std::result::Result<Slot, Refusal>, reason: Reason) -> Refusal {
@@ -115,15 +152,12 @@ async fn unsigned_handshake(
         ));
     };
     for credential in &account.credentials {
-        let Some(current) = connect
-            .open(access, account, credential, field, false)
-            .await?
-        else {
+        let current = connect.open(access, account, credential, field, false);
+        let Some(current) = readable(current.await)? else {
             continue;
         };
-        let previous = connect
-            .open(access, account, credential, field, true)
-            .await?;
+        let previous = connect.open(access, account, credential, field, true);
+        let previous = readable(previous.await)?;
         let secrets = Secrets {
             current: &current,
             previous: previous.as_ref(),

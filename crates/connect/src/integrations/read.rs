@@ -46,11 +46,11 @@ pub struct Connected {
     pub since: Option<OffsetDateTime>,
     /// Whether an earlier test found it good: then something was changed at the provider.
     pub worked_before: bool,
-    /// When it ends, where the provider says so.
+    /// When it ends, as the provider says or somebody entered, whichever is earlier.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<OffsetDateTime>,
-    /// The hour in which somebody last called the provider with it through the proxy.
+    /// When somebody last used it, at most an hour behind.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<OffsetDateTime>,
@@ -194,13 +194,13 @@ async fn connected(tx: &mut Tx, provider: Option<&str>) -> Result<Vec<Row>> {
         r#"SELECT c.id AS "id!", c.provider AS "provider!", c.name AS "name!",
                c.created_at AS "created_at!", c.total AS "total!",
                v.outcome AS "outcome?: Outcome", v.reason AS "reason?", v.detail AS "detail?",
-               v.advice AS "advice?", v.expires_at AS "expires_at?", v.checked_at AS "checked_at?",
+               v.advice AS "advice?", LEAST(c.expires_at, v.expires_at) AS "expires_at?", v.checked_at AS "checked_at?",
                g.good_at AS "good_at?", s.since AS "since?", u.used_at AS "used_at?",
                e.enabled AS "is_open?", w.received_at AS "received_at?",
                l.started_at AS "called_at?"
-           FROM (SELECT id, provider, name, version, created_at,
+           FROM (SELECT id, provider, name, version, created_at, expires_at,
                      count(*) OVER (PARTITION BY provider) AS total,
-                     row_number() OVER (PARTITION BY provider ORDER BY id) AS place
+                     row_number() OVER (PARTITION BY provider ORDER BY id DESC) AS place
                  FROM cell.credential WHERE $1::text IS NULL OR provider = $1) c
            LEFT JOIN LATERAL (
                SELECT outcome, reason, detail, advice, expires_at, checked_at
@@ -215,7 +215,8 @@ async fn connected(tx: &mut Tx, provider: Option<&str>) -> Result<Vec<Row>> {
                WHERE credential_id = c.id AND outcome = v.outcome AND outcome <> 'good'
                  AND (g.good_at IS NULL OR checked_at > g.good_at)) s
            CROSS JOIN LATERAL (
-               SELECT max(hour) AS used_at FROM cell.credential_use WHERE credential_id = c.id) u
+               SELECT max(used_at) AS used_at FROM cell.credential_use
+               WHERE credential_id = c.id AND purpose <> 'credential.verify') u
            LEFT JOIN cell.webhook_endpoint e ON e.provider = c.provider
            LEFT JOIN LATERAL (
                SELECT received_at FROM cell.inbound_event WHERE provider = c.provider

@@ -104,6 +104,36 @@ impl Scene {
 }
 
 #[tokio::test]
+async fn an_end_that_was_entered_counts_and_a_test_is_no_use() {
+    let scene = Scene::new().await;
+    let acme = scene.test.tenant("acme").await;
+    let id = scene.connect(&acme, "openai", "default").await;
+    scene.found(id, "good", None, 1).await;
+    let used = |purpose: &str, hours: u32| {
+        format!(
+            "INSERT INTO cell.credential_use (tenant_id, credential_id, actor, purpose, used_at)
+             SELECT tenant_id, id, 'system:test', '{purpose}', now() - interval '{hours} hours'
+             FROM cell.credential"
+        )
+    };
+    scene.execute(used("credential.verify", 1)).await;
+    let access = scene.test.enter::<CredentialsRead>(&acme).await;
+    let provider = scene.connect.catalogue().get("openai").expect("there");
+    let found = one(&access, provider).await.expect("is read");
+    assert_eq!(found.health(), Some(Health::Healthy));
+    assert_eq!(found.credentials[0].last_used_at, None);
+    scene.execute(used("proxy", 3)).await;
+    scene
+        .execute("UPDATE cell.credential SET expires_at = now() + interval '3 days'".to_owned())
+        .await;
+    let found = one(&access, provider).await.expect("is read");
+    assert_eq!(found.health(), Some(Health::Ending));
+    assert!(found.credentials[0].expires_at.is_some());
+    let used = found.credentials[0].last_used_at.expect("by the proxy");
+    assert_eq!((time::OffsetDateTime::now_utc() - used).whole_hours(), 3);
+}
+
+#[tokio::test]
 async fn a_provider_does_as_the_worst_of_its_accounts() {
     let scene = Scene::new().await;
     let acme = scene.test.tenant("acme").await;

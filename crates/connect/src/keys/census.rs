@@ -83,7 +83,8 @@ pub async fn tenants(
 
 impl Connect {
     /// Opens everything that a tenant has: each data key at its provider and not from memory, and
-    /// each secret by its data key. What does not open is told among the faults. Where the tenant's
+    /// each secret by its data key, but for those whose keys were destroyed on purpose. What does not
+    /// open is told among the faults. Where the tenant's
     /// own key is not to be had, the tenant is among the withheld, and its secrets are counted alone.
     ///
     /// # Errors
@@ -93,7 +94,9 @@ impl Connect {
         let tenant = access.tenant().id;
         let mut census = Census::default();
         self.prove_login(access, &mut census).await?;
-        let mut keys = Keys::new();
+        // Nobody opens these any more, on purpose: they keep no other key from being retired.
+        let erased = super::erased(access).await?.into_iter();
+        let mut keys: Keys = erased.map(|generation| (generation, None)).collect();
         for (generation, wrapped) in super::stored(access).await? {
             census.wrap(&wrapped);
             let place = format!("{tenant}, data key {generation}");
@@ -167,7 +170,7 @@ impl Connect {
     }
 }
 
-/// By generation; `None` where it is withheld.
+/// By generation; `None` where it is withheld, or destroyed on purpose.
 type Keys = BTreeMap<u32, Option<DataKey>>;
 
 fn prove(

@@ -1,10 +1,10 @@
-//! Destroying a tenant's data keys: the one deed that makes all its secrets unreadable, here, on
-//! other nodes, and in every copy of the rows whose wraps are gone.
+//! Destroying a tenant's data keys: the one deed that makes every credential it has stored unreadable,
+//! here, on other nodes, and in every copy of the rows whose wraps are gone.
 
 use kernel::{Access, Error, Result, audit::Act, permission::DataKeysWrite};
 use serde_json::json;
 
-use crate::Connect;
+use crate::{Connect, own_key};
 
 /// What was destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ impl Connect {
     /// that time exist. What the tenant stores afterwards is sealed under a new key.
     pub async fn erase_keys(&self, access: &Access<DataKeysWrite>, reason: &str) -> Result<Erased> {
         let mut tx = access.begin().await?;
+        // Whoever is about to add a key finds out that it comes too late.
+        own_key::lock(&mut tx).await?;
         // Waits for whoever is storing something under one of them.
         sqlx::query!("SELECT generation FROM cell.data_key ORDER BY generation FOR UPDATE")
             .fetch_all(tx.conn())

@@ -1,7 +1,7 @@
 //! Moving a tenant's data keys under the key-encryption key that wraps now. The data keys stay, and
 //! with them everything that is sealed.
 
-use kernel::{Access, Error, Result, permission::DataKeysWrite};
+use kernel::{Access, Error, Result, id::TenantKeyId, permission::DataKeysWrite};
 use vault::WrappedKey;
 
 use crate::{
@@ -50,7 +50,8 @@ impl Connect {
                 None => self.keys().wrap(&key).await.map_err(key_error)?,
                 Some(own) => self.wrap_by(access, own, &key).await?,
             };
-            rewrapped += replace(access, generation, &old, &new).await?;
+            let under = own.as_ref().map(|own| own.id);
+            rewrapped += replace(access, generation, &old, &new, under).await?;
         }
         self.forget(access.tenant().id);
         Ok(rewrapped)
@@ -85,15 +86,20 @@ impl Connect {
     }
 }
 
-/// Puts the new wrap in the place of the old one, if that is still there. Whoever gives the tenant
-/// another key-encryption key replaces every wrap, so that none of them is taken back by this.
+/// Puts the new wrap in the place of the old one, if that is still there and the tenant's own key
+/// still the one, or none, that it was wrapped by.
 async fn replace(
     access: &Access<DataKeysWrite>,
     generation: u32,
     old: &WrappedKey,
     new: &WrappedKey,
+    under: Option<TenantKeyId>,
 ) -> Result<u64> {
     let mut tx = access.begin().await?;
+    own_key::lock(&mut tx).await?;
+    if own_key::is_whose(&mut tx).await? != under {
+        return Ok(0);
+    }
     let done = sqlx::query!(
         "UPDATE cell.data_key SET kek = $3, wrapped = $4
          WHERE generation = $1 AND wrapped = $2",

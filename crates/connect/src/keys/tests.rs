@@ -153,7 +153,7 @@ async fn destroyed_keys_are_out_of_use_on_every_node() {
     assert!(is_erased(&read(&here, &usage, id).await));
     let census = here.prove_keys(&keys).await.expect("it can be asked");
     assert_eq!(census.secrets, BTreeMap::from([(1, 1), (2, 1)]));
-    assert_eq!(census.faults.len(), 1, "{:?}", census.faults);
+    assert!(census.faults.is_empty(), "{:?}", census.faults);
     assert!(
         here.erase_keys(&keys, "test").await.is_ok(),
         "and once more"

@@ -21,8 +21,8 @@ const OPERATION: &str = "oauth.token";
 /// The longest life of a token that is believed.
 const LONGEST: i64 = 10 * 365 * 86_400;
 
-/// What a provider gave for a code or a refresh token.
-#[derive(Debug)]
+/// What a provider gave for a code or a refresh token. Not to be printed: the answer holds the
+/// tokens in clear.
 pub(super) struct Tokens {
     pub access_token: Secret,
     pub refresh_token: Option<Secret>,
@@ -296,7 +296,8 @@ mod tests {
             ("google_calendar", 503, "invalid_grant", false),
         ] {
             let none = tokens(provider, status, &json!({ "ok": false, "error": error }))
-                .expect_err("no tokens");
+                .err()
+                .expect("no tokens");
             assert_eq!(
                 matches!(none, NoTokens::Ended(_)),
                 ends,
@@ -315,7 +316,7 @@ mod tests {
             400,
             &json!({ "error": "x <b>y", "refresh_token": "r" }),
         );
-        let error = none.expect_err("no tokens");
+        let error = none.err().expect("no tokens");
         assert!(matches!(error, NoTokens::Failed { detail, .. } if detail == "gave no token: xby"));
     }
 }

@@ -130,6 +130,19 @@ pub(super) fn checked(scopes: &[String], oauth: &OAuth) -> Result<()> {
     Ok(())
 }
 
+/// Whether the connection is an app's installation.
+async fn is_installation(access: &Access<CredentialsWrite>, id: CredentialId) -> Result<bool> {
+    let mut tx = access.read().await?;
+    let way = sqlx::query_scalar!(
+        "SELECT way FROM cell.oauth_grant WHERE credential_id = $1",
+        id.uuid()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(way.is_some_and(|way| way == Way::Installation.as_str()))
+}
+
 impl Connect {
     /// The one address that providers send browsers back to, letter by letter.
     pub(crate) fn redirect_uri(&self) -> String {
@@ -174,7 +187,12 @@ impl Connect {
             Beginner::Person(id) => (Some(id.uuid()), None),
             Beginner::Link(id) => (None, Some(id.uuid())),
         };
-        let way = match wanted.installation {
+        // What was installed is renewed by the same way.
+        let installed = match wanted.credential {
+            Some(id) => is_installation(access, id).await?,
+            None => false,
+        };
+        let way = match wanted.installation || installed {
             true => Way::Installation,
             false => Way::Code,
         };

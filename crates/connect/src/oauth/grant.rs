@@ -202,6 +202,32 @@ pub(crate) async fn is_connected<P: Permission>(
     Ok(is)
 }
 
+/// Deletes the tokens of an earlier grant that this one does not replace.
+async fn drop_granted(
+    tx: &mut Tx,
+    provider: &Provider,
+    id: CredentialId,
+    kept: &Kept,
+) -> Result<()> {
+    let Some(oauth) = &provider.oauth else {
+        return Ok(());
+    };
+    let stale: Vec<String> = oauth
+        .granted()
+        .map(|granted| granted.field.clone())
+        .filter(|field| !kept.secrets.contains_key(field))
+        .collect();
+    sqlx::query!(
+        "DELETE FROM cell.credential_secret
+         WHERE credential_id = $1 AND slot IN ('current', 'previous') AND field = ANY($2)",
+        id.uuid(),
+        &stale
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The credential that a grant is kept in, as it is before.
 struct Before {
     id: CredentialId,
@@ -224,6 +250,10 @@ impl Connect {
         let mut fields = before
             .as_ref()
             .map_or_else(BTreeMap::new, |before| before.fields.clone());
+        // Whatever else stands in the fields that consent fills, nobody has proved.
+        if let Some(oauth) = &provider.oauth {
+            fields.retain(|name, _| !oauth.fills(name));
+        }
         fields.extend(kept.fields.clone());
         let key = self.sealing_key(access).await?;
         let claimed = identifiers(provider, &fields);
@@ -250,7 +280,9 @@ impl Connect {
             }
             Some(before) => {
                 let updated = sqlx::query!(
-                    "UPDATE cell.credential SET fields = $2, version = version + 1, updated_at = now()
+                    "UPDATE cell.credential SET fields = $2, version = version + 1, updated_at = now(),
+                         -- It was the end of the secret that is replaced.
+                         expires_at = NULL
                      WHERE id = $1 AND version = $3",
                     id.uuid(),
                     json!(fields),
@@ -266,6 +298,7 @@ impl Connect {
                 }
             }
         }
+        drop_granted(&mut tx, provider, id, &kept).await?;
         for (field, value) in &kept.secrets {
             put_secret(tx.conn(), id, field, &seal(&key, id, field, value), value).await?;
         }

@@ -65,12 +65,18 @@ fn leaving(web: &Web, leaving: &Leaving, provider: &str, page: Leads) -> Result<
         Leads::Console => shown,
         Leads::Link => shown.bare(),
     };
-    let mut response = shown.into_response();
+    let mut response = by_refresh(shown, to)?;
+    let cookie = web.handle_cookie(COOKIE, &leaving.handle, LIFE.whole_seconds())?;
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// A page from which the browser goes on by itself, to an address outside.
+fn by_refresh(page: Page, to: &str) -> Result<Response> {
+    let mut response = page.into_response();
     let refresh = format!("0; url={to}");
     let refresh = HeaderValue::from_str(&refresh).map_err(Error::internal)?;
     response.headers_mut().insert(REFRESH, refresh);
-    let cookie = web.handle_cookie(COOKIE, &leaving.handle, LIFE.whole_seconds())?;
-    response.headers_mut().append(header::SET_COOKIE, cookie);
     Ok(response)
 }
 

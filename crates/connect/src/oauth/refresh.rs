@@ -59,6 +59,9 @@ const LONGEST_PAUSE: Duration = Duration::hours(1);
 /// How often writing down new tokens is tried while the database is away: they can't be had again.
 const WRITES: u32 = 20;
 
+/// When the clock looks again whether a renewal was done; longer than a lease lasts.
+const AGAIN: Duration = Duration::minutes(2);
+
 type Turns = HashMap<(TenantId, CredentialId), Weak<tokio::sync::Mutex<()>>>;
 
 /// Whose turn it is on this node.
@@ -77,6 +80,12 @@ impl Refreshes {
         let turn = Arc::default();
         turns.insert(key, Arc::downgrade(&turn));
         turn
+    }
+
+    fn is_taken(&self, key: (TenantId, CredentialId)) -> bool {
+        let turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turns.get(&key).and_then(Weak::upgrade);
+        turn.is_some_and(|turn| turn.try_lock().is_err())
     }
 }
 
@@ -131,6 +140,15 @@ impl Connect {
             return self.with_app_key(access, credential, own).await.map(Some);
         }
         match grant.expires_at {
+            // Somebody on this node is at it, and the token is good while they are.
+            Some(until)
+                if until > OffsetDateTime::now_utc() + USABLE
+                    && self
+                        .refreshes()
+                        .is_taken((access.tenant().id, credential.id)) =>
+            {
+                Ok(None)
+            }
             Some(until) if until <= OffsetDateTime::now_utc() + margin(until - grant.since) => {
                 self.refreshed(access, credential).await.map(Some)
             }
@@ -157,6 +175,11 @@ impl Connect {
         let soon = OffsetDateTime::now_utc() + 3 * schedule::LEAD;
         let ends = credential.grant().and_then(|grant| grant.expires_at);
         if ends.is_some_and(|ends| ends <= soon) {
+            // Where somebody else is at it, it is looked at again: they may have died meanwhile. A
+            // renewal, a pause and the end of the grant each set another time.
+            let mut tx = access.begin().await?;
+            schedule::at(&mut tx, id, OffsetDateTime::now_utc() + AGAIN).await?;
+            tx.commit().await?;
             self.refreshed(access, &credential).await?;
         }
         Ok(())
@@ -174,8 +197,8 @@ impl Connect {
         let before = credential.grant().map(|grant| grant.version);
         let key = (access.tenant().id, id);
         let turn = self.refreshes().turn(key);
-        let _turn = turn.lock().await;
         let begun = Instant::now();
+        let _turn = turn.lock().await;
         loop {
             let now = self.resolve_for(access, &provider.id, Some(id)).await?;
             let grant = now.grant().ok_or(Error::NotFound("connection"))?;
@@ -355,6 +378,13 @@ impl Connect {
         let key = self.newest_key(access, &account).await?;
         let mut tx = access.begin().await?;
         hold(&mut tx, &key).await?;
+        // First, as whoever connects it again or deletes it does: else each might wait for the other.
+        sqlx::query!(
+            "SELECT id FROM cell.credential WHERE id = $1 FOR NO KEY UPDATE",
+            id.uuid()
+        )
+        .fetch_optional(tx.conn())
+        .await?;
         // By the version alone: whoever has tokens for it has the right ones, also after its lease.
         let moved = sqlx::query!(
             "UPDATE cell.oauth_grant
@@ -471,6 +501,8 @@ impl Connect {
             return Ok(());
         };
         schedule::end(&mut tx, id).await?;
+        // So that its state is told as it is now.
+        self.test_soon(&mut tx, provider, id).await?;
         tx.audit(Act {
             action: "connection.reconnect_required",
             target: id.to_string(),

@@ -120,7 +120,7 @@ impl Connect {
                 .into_iter()
                 .map(|token| Ok(post(url)?.bearer_auth(token.expose())))
                 .collect(),
-            Some(Revoke::GithubGrant { url }) => {
+            Some(Revoke::GithubToken { url }) => {
                 let url = self.beside(provider, &url.replace("{client_id}", &app.client_id))?;
                 access_token
                     .into_iter()

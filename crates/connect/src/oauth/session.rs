@@ -193,6 +193,14 @@ impl Connect {
                 .map_err(|_| Error::field("scopes", "are none of this provider's"))?;
             checked(scopes, oauth)?;
         }
+        if let (Some(_), Some(provider)) = (new.credential, single) {
+            self.consenting(provider).map_err(|_| {
+                Error::field(
+                    "credential",
+                    "is of a provider whose secrets are entered; replace its values instead",
+                )
+            })?;
+        }
         if new
             .name
             .as_ref()
@@ -212,7 +220,7 @@ impl Connect {
         match new.return_to.as_deref() {
             Some(address) if !self.may_return_to(address) => Err(Error::field(
                 "return_to",
-                "is of an origin that the operator has not allowed under [connect] return_to",
+                "is of an origin that the operator has not allowed under [connections] return_to",
             )),
             _ => Ok(()),
         }

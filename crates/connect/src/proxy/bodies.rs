@@ -16,8 +16,8 @@ pub(super) fn readable(headers: &HeaderMap) -> bool {
         .and_then(|value| value.to_str().ok());
     let essence = media_type.and_then(|text| text.split(';').next());
     let essence = essence.unwrap_or_default().trim().to_ascii_lowercase();
-    let json = essence == "application/json" || essence.ends_with("+json");
-    json && !headers.contains_key(CONTENT_ENCODING)
+    // Not `+json`: GitHub calls raw files `application/vnd.github.raw+json`, whatever they hold.
+    essence == "application/json" && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// Replaces one text by another, however the chunks cut it.
@@ -149,6 +149,17 @@ mod tests {
             let same = same.replace("THEIRS", THEIRS);
             assert_eq!(told(&same, &[]), same);
         }
+    }
+
+    #[test]
+    fn files_are_not_read_as_answers() {
+        let of = |media_type: &'static str| {
+            let value = http::HeaderValue::from_static(media_type);
+            readable(&HeaderMap::from_iter([(CONTENT_TYPE, value)]))
+        };
+        assert!(of("application/json; charset=utf-8"));
+        assert!(!of("application/vnd.github.raw+json; charset=utf-8"));
+        assert!(!of("text/plain"));
     }
 
     proptest! {

@@ -70,7 +70,12 @@ pub(super) async fn keep<P: Permission>(
     let mut tx = access.begin().await?;
     // The lock puts tests of one credential in a row, so that a change is announced once.
     let current = sqlx::query!(
-        "SELECT version, owner_id FROM cell.credential WHERE id = $1 FOR UPDATE",
+        r#"SELECT version, owner_id, EXISTS (
+               -- A letter has said so already.
+               SELECT FROM cell.oauth_grant g
+               WHERE g.credential_id = $1 AND g.status = 'reconnect_required'
+           ) AS "is_told!"
+           FROM cell.credential WHERE id = $1 FOR UPDATE"#,
         tested.id.uuid()
     )
     .fetch_optional(tx.conn())
@@ -137,8 +142,8 @@ pub(super) async fn keep<P: Permission>(
         })
         .await?;
     }
-    if let (Some(Outcome::Good), Outcome::Refused, Some(reason)) =
-        (before, found.outcome, found.reason)
+    if let (false, Some(Outcome::Good), Outcome::Refused, Some(reason)) =
+        (current.is_told, before, found.outcome, found.reason)
     {
         tx.emit(&CredentialRefused {
             credential: tested.id,

@@ -246,11 +246,17 @@ async fn a_change_that_is_killed_has_changed_everything_or_nothing() {
         node.renew_key(&keys, later).await.unwrap();
     }
     let token = bao.token("freehold").await;
+    let begun = Instant::now();
+    let set = bao.key_with("freehold", token.clone());
+    let first = world.changing().await;
+    node.set_encryption_key(&first, set).await.unwrap();
+    let whole = begun.elapsed();
     let (mut killed, mut done) = (0, 0);
     for step in 0..60 {
         let access = world.changing().await;
         let set = bao.key_with("freehold", token.clone());
-        let life = Duration::from_millis(step * 2);
+        // Up to three times what it takes on this machine.
+        let life = whole * step / 20;
         match tokio::time::timeout(life, node.set_encryption_key(&access, set)).await {
             Ok(outcome) => {
                 outcome.unwrap();

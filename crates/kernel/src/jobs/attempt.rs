@@ -66,6 +66,11 @@ pub(super) enum Outcome {
     Dead {
         error: String,
     },
+    /// What it needs is away, for which it can do nothing: the attempt is not counted.
+    Waits {
+        after: Duration,
+        error: String,
+    },
     /// Not attempted after all, or interrupted by us: the attempt is not counted.
     GivenBack {
         after: Duration,
@@ -78,6 +83,7 @@ impl Outcome {
             Self::Done => "done",
             Self::Retry { .. } => "retried",
             Self::Dead { .. } => "dead",
+            Self::Waits { .. } => "waits",
             Self::GivenBack { .. } => "given_back",
         }
     }
@@ -166,6 +172,15 @@ enum Failure {
 
 impl Failure {
     fn outcome(self, backoff: Backoff, attempt: i32, max_attempts: i32) -> Outcome {
+        if let Self::Refused(error) = &self
+            && error.is_of_a_key()
+        {
+            // Spread, because it is the same for all who wait.
+            let after = DEFERRED.mul_f64(rand::rng().random_range(0.5..1.5));
+            tracing::warn!(error = error.code(), cause = self.cause(), after = ?after, "job waits for a key");
+            let error = shortened(format!("{}: {error}", error.code()));
+            return Outcome::Waits { after, error };
+        }
         let last = attempt >= max_attempts;
         let (error, transient, wait) = match &self {
             Self::Refused(error) => {

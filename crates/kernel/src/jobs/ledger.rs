@@ -195,6 +195,7 @@ async fn settle(pool: &PgPool, batch: &[Settlement]) -> Result<Vec<Uuid>> {
             Outcome::Done => ("done", Duration::ZERO, None, 0),
             Outcome::Retry { after, error } => ("scheduled", *after, Some(error.clone()), 0),
             Outcome::Dead { error } => ("dead", Duration::ZERO, Some(error.clone()), 0),
+            Outcome::Waits { after, error } => ("scheduled", *after, Some(error.clone()), 1),
             Outcome::GivenBack { after } if after.is_zero() => ("ready", *after, None, 1),
             Outcome::GivenBack { after } => ("scheduled", *after, None, 1),
         };

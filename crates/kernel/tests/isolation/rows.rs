@@ -83,7 +83,7 @@ pub fn row(table: &str, own: Of, parent: Of) -> Option<Row> {
             ("credential_id", parent.id("credential")),
             ("actor", own.text("actor")),
             ("purpose", own.text("purpose")),
-            ("hour", TIME.into()),
+            ("used_at", TIME.into()),
         ],
         "job_lane" => vec![("weight", own.number())],
         "job" => vec![

@@ -34,7 +34,7 @@ pub(super) fn answer(server: &OAuthServer, call: &Call) -> Option<Answer> {
             Some(install(server, slug, call))
         }
         (&Method::GET, ["user", "installations"]) => installations(server, call),
-        (&Method::DELETE, ["applications", client, "grant"]) => Some(end(server, client, call)),
+        (&Method::DELETE, ["applications", client, "token"]) => Some(end(server, client, call)),
         (&Method::POST, ["app", "installations", id, "access_tokens"]) => {
             let app = signed(server, call)?;
             Some(mint(server, &app, id))
@@ -115,7 +115,7 @@ fn installations(server: &OAuthServer, call: &Call) -> Option<Answer> {
     Some(Answer::json(200, &body))
 }
 
-/// docs.github.com/en/rest/apps/oauth-applications#delete-an-app-authorization
+/// docs.github.com/en/rest/apps/oauth-applications#delete-an-app-token
 fn end(server: &OAuthServer, client_id: &str, call: &Call) -> Answer {
     let proven = call.basic().is_some_and(|(id, secret)| {
         let client = server.find(GITHUB, &id);

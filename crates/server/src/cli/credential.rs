@@ -197,11 +197,12 @@ pub async fn run(program: &Program, args: CredentialArgs) -> anyhow::Result<()> 
             let access =
                 enter::<CredentialsWrite>(&program.db, &tenant, "command line: credential delete")
                     .await?;
-            program
-                .connect
-                .delete_credential(&access, credential.id)
-                .await?;
+            let ended = program.connect.disconnect(&access, credential.id).await?;
             println!("deleted {}; its secrets are gone", credential.id);
+            match ended.detail {
+                None => println!("{provider} has taken back what was granted"),
+                Some(left) => println!("at {provider} nothing was taken back: {left}"),
+            }
         }
         Command::Providers => program.connect.catalogue().iter().for_each(describe),
     }

@@ -77,7 +77,9 @@ pub async fn run(
     );
     public_url(&mut report, &config);
     data_folder(&mut report, &config.data);
-    if config.keys.provider == KeyProviderName::Local {
+    // Where another provider wraps, one that is there is opened all the same, for what it has wrapped.
+    let is_there = program::keys::keyring_path(&config.data).exists();
+    if is_there || config.keys.provider == KeyProviderName::Local {
         keyring(&mut report, &config.data);
     }
     if config.mail().is_none() {

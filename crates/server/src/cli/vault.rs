@@ -3,12 +3,13 @@
 use clap::{Args, Subcommand};
 use kernel::Operator;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use vault::Census;
+use vault::{Census, Keyring};
 
 use crate::{
     cli::{find, user},
+    config::Config,
     key_rotation::{Rotation, SETTLED},
-    program::Program,
+    program::{Program, keys::keyring_path},
 };
 
 #[derive(Debug, Args)]
@@ -19,6 +20,9 @@ pub struct VaultArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make the file of the local keyring, for an installation whose keys another provider has
+    /// wrapped so far.
+    CreateKeyring,
     /// Show which key-encryption keys wrap how many data keys, and how many secrets each generation
     /// of data keys seals. Nothing is opened.
     Status,
@@ -50,6 +54,28 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
         .map_err(|_| "a time as in 2026-11-21T09:30:00Z".to_owned())
 }
 
+impl VaultArgs {
+    /// Whether the command is what an installation needs that does not start without it.
+    pub fn is_before_any_start(&self) -> bool {
+        matches!(self.command, Command::CreateKeyring)
+    }
+}
+
+pub fn create_keyring(config: &Config) -> anyhow::Result<()> {
+    let path = keyring_path(&config.data);
+    anyhow::ensure!(
+        !path.exists(),
+        "{} is there already and is left as it is",
+        path.display()
+    );
+    Keyring::open_or_create(&path)?;
+    println!("made {}, readable by its owner alone", path.display());
+    println!(
+        "Next: back it up apart from the database, set keys.provider to \"local\", restart, then `freehold vault rewrap`"
+    );
+    Ok(())
+}
+
 pub async fn run(program: &Program, args: VaultArgs) -> anyhow::Result<()> {
     let (db, user) = (&program.db, user());
     let rotation = Rotation::new(
@@ -61,6 +87,7 @@ pub async fn run(program: &Program, args: VaultArgs) -> anyhow::Result<()> {
     );
     let mut report = |line: String| println!("  {line}");
     match args.command {
+        Command::CreateKeyring => create_keyring(&program.config)?,
         Command::Status => {
             for provider in program.connect.keys().iter() {
                 println!("{}", provider.describe());

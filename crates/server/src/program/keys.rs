@@ -99,7 +99,7 @@ async fn open_keyring(data: &Path, db: &Db) -> anyhow::Result<Keyring> {
     if !path.exists() {
         anyhow::ensure!(
             !db.has_tenants().await?,
-            "{} is missing, and the tenants' data keys are wrapped with it; put it back from your back-up",
+            "{} is missing. If it has ever wrapped anything here, put it back from your back-up; if another provider has wrapped everything so far, make one by `freehold vault create-keyring`",
             path.display()
         );
     }

@@ -80,6 +80,18 @@ async fn secrets_can_be_entered_by_a_link() {
         "SELECT count(*) FROM cell.credential WHERE name = 'theirs' AND provider = 'openai'";
     assert_eq!(world.node.number(named).await, 1);
     assert_eq!(customer.get("/oauth/connected").await.status, 200);
+
+    // Whoever gave the link may have them sent on, as after consent.
+    let body = json!({ "providers": ["openai"], "return_to": "https://app.example.com/done?x=1" });
+    let (path, _) = link(&world, body).await;
+    let sent = [(
+        "values.api_key",
+        "sk-proj-customer11111111111111111111111111111111111",
+    )];
+    let done = customer.post(&format!("{path}/openai"), &sent).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    let to = "https://app.example.com/done?x=1&connection=cred_";
+    assert!(done.refresh.starts_with(to), "{}", done.refresh);
     world.node.stop().await;
 }
 
@@ -156,6 +168,10 @@ async fn what_a_link_may_not_be_is_refused() {
         (
             json!({ "providers": ["slack"], "return_to": "javascript:alert(1)" }),
             "return_to",
+        ),
+        (
+            json!({ "providers": ["openai"], "credential": "cred_01h455vb4pex5vsknk084sn02q" }),
+            "credential",
         ),
         (
             json!({ "providers": ["slack"], "expires_in": 1_000_000 }),

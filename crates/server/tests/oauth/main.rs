@@ -8,6 +8,7 @@ mod at_rest;
 mod installation;
 mod links;
 mod nodes;
+mod proof;
 mod providers;
 mod refresh;
 mod returns;

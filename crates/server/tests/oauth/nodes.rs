@@ -159,8 +159,7 @@ async fn whoever_waits_goes_on_with_a_token_that_is_still_good() {
     let world = World::new().await;
     let browser = world.owner().await;
     let server = world.node.sandbox.oauth();
-    // In the last quarter of its life from the fifteenth second on.
-    server.life(Provider::Linear, Some(20));
+    server.life(Provider::Linear, Some(50));
     let id = world.connected(&browser, Provider::Linear, 0).await;
     let program = world.node.program();
     let before = token(program, Provider::Linear, id).await.expect("a token");

@@ -8,6 +8,7 @@ mod batches;
 mod catalogue;
 mod channels;
 mod duplicates;
+mod erased;
 mod handshakes;
 mod isolation;
 mod refusals;

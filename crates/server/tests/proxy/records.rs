@@ -31,7 +31,7 @@ async fn calls_are_counted_each_and_audited_once() {
     assert_eq!(refused.text().await.expect("a body"), "no");
     let used = "SELECT count(*) FROM cell.audit_entry WHERE action = 'credential.used'";
     assert_eq!(node.number(used).await, 1);
-    // Another caller has an entry of their own; so has the same caller in another hour.
+    // Another caller has an entry of their own.
     let second = node.api_key("acme", &["proxy:use"]).await;
     let answer = get(&node, &path, &second).send().await.expect("an answer");
     assert_eq!(answer.text().await.expect("a body"), "twelve bytes");

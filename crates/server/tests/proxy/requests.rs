@@ -1,7 +1,9 @@
 //! What the provider gets of a request.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use connect::credentials::{Environment, NewCredential};
 use http::Method;
+use kernel::{permission::CredentialsWrite, secret::Secret};
 
 use crate::{
     common::tenant,
@@ -69,6 +71,66 @@ async fn the_provider_gets_the_tenants_proof_and_nothing_of_the_callers() {
     ] {
         assert!(!names.contains(&dropped), "{dropped}: {names:?}");
     }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_that_is_named_is_the_one_that_is_used() {
+    let provider = FakeProvider::start(|_| ok("{}")).await;
+    let (node, acme, key) = node(&provider.base_url()).await;
+    let access = node.enter::<CredentialsWrite>("acme").await;
+    let test = NewCredential {
+        provider: "openai".to_owned(),
+        name: "for tests".to_owned(),
+        environment: Environment::Test,
+        values: [(
+            "api_key".to_owned(),
+            Secret::new("sk-proj-test-00000000000000000"),
+        )]
+        .into(),
+        ..NewCredential::default()
+    };
+    let made = node
+        .program()
+        .connect
+        .create_credential(&access, test)
+        .await;
+    let test = made.expect("it is stored").id.to_string();
+    let call = async |headers: &[(&'static str, &str)]| {
+        let mut call = get(&node, &format!("{PROXY}/models"), &key);
+        for (name, value) in headers {
+            call = call.header(*name, *value);
+        }
+        call.send().await.expect("an answer").status()
+    };
+    let live = format!("Bearer {}", acme.openai.api_key.expose());
+    let for_tests = "Bearer sk-proj-test-00000000000000000";
+    let environment = "freehold-environment";
+    for (headers, proof) in [
+        (vec![], live.as_str()),
+        (vec![(environment, "live")], &live),
+        (vec![(environment, "test")], for_tests),
+        (vec![("freehold-credential", test.as_str())], for_tests),
+        (
+            vec![("freehold-credential", &test), (environment, "test")],
+            for_tests,
+        ),
+    ] {
+        assert_eq!(call(&headers).await, 200, "{headers:?}");
+        let seen = provider.seen().pop().expect("a request");
+        assert_eq!(seen.header("authorization"), Some(proof), "{headers:?}");
+    }
+    let sent = provider.seen().len();
+    for headers in [
+        vec![(environment, "production")],
+        vec![
+            ("freehold-credential", test.as_str()),
+            (environment, "live"),
+        ],
+    ] {
+        assert_eq!(call(&headers).await, 422, "{headers:?}");
+    }
+    assert_eq!(provider.seen().len(), sent, "nobody was called");
     node.stop().await;
 }
 

@@ -82,11 +82,18 @@ impl Answer {
         self.body["code"].as_str().unwrap_or_default()
     }
 
-    /// Whether a provider gave it, by way of the proxy, or it says that no key provider is there, as
-    /// none is in this test.
+    /// Whether a provider gave it, by way of the proxy, or it says that the tenant has no key of its
+    /// own, as none has in this test.
     pub fn is_a_providers(&self, operation: &Operation) -> bool {
         let proxied = operation.path.starts_with("/v1/proxy/") && self.mark.is_empty();
-        proxied || operation.path.starts_with("/v1/encryption-key") && self.status != 403
+        let without_a_key = match (operation.method.as_str(), operation.path.as_str()) {
+            ("PUT", "/v1/encryption-key") => self.code() == "invalid_request",
+            ("DELETE", "/v1/encryption-key") | ("POST", "/v1/encryption-key/verify") => {
+                self.code() == "not_found"
+            }
+            _ => false,
+        };
+        proxied || without_a_key
     }
 
     /// What is wrong with this answer as an error: it is a problem document with a code that is

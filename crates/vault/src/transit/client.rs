@@ -157,15 +157,20 @@ impl Client {
         let body = body.map(|body| Zeroizing::new(body.to_string()));
         let (method, body) = (&method, body.as_ref());
         attempt(&self.circuit, &self.name(), || async move {
-            let token = self.token().await?;
-            match self.send(method, path, body, Some(&token)).await {
-                Err(ProviderError::Denied { .. }) if self.may_renew() => {
-                    self.forget(&token).await;
-                    let token = self.token().await?;
-                    self.send(method, path, body, Some(&token)).await
+            let whole = async {
+                let token = self.token().await?;
+                match self.send(method, path, body, Some(&token)).await {
+                    Err(ProviderError::Denied { .. }) if self.may_renew() => {
+                        self.forget(&token).await;
+                        let token = self.token().await?;
+                        self.send(method, path, body, Some(&token)).await
+                    }
+                    outcome => outcome,
                 }
-                outcome => outcome,
-            }
+            };
+            // With the logins, and the wait for those of others.
+            let ended = tokio::time::timeout(ATTEMPT, whole).await;
+            ended.unwrap_or_else(|late| Err(unreachable(self.name(), late)))
         })
         .await
     }

@@ -21,6 +21,9 @@ use crate::{
     credentials::{Environment, NewCredential},
 };
 
+/// The form's field that repeats the proposal.
+const PROPOSAL: &str = "proposal";
+
 pub async fn choose(access: Access<CredentialsWrite>, State(connect): State<Connect>) -> Page {
     let body = choice(access.tenant(), connect.catalogue());
     Page::new("Connect an account", body)
@@ -97,7 +100,7 @@ pub async fn create(
                 provider,
                 hook_url: connect.hook_url(&access.tenant().slug, &provider.id),
                 entered: &entered,
-                proposal: proposal(provider)?,
+                proposal: proposed(provider, &entered)?,
                 refusal: &refusal,
             };
             let page = Page::new(format!("Connect {}", provider.name), form.render());
@@ -126,6 +129,15 @@ pub(crate) fn proposal(provider: &Provider) -> Result<String> {
     let setup = provider.setup.as_ref();
     let made_up = setup.and_then(|setup| setup.made_up.as_ref());
     Ok(made_up.map_or_else(|| random.clone(), |made_up| made_up.value(&random)))
+}
+
+/// The proposal that a form was shown with, so that what was entered at the provider meanwhile stays
+/// right when the form is refused.
+pub(crate) fn proposed(provider: &Provider, entered: &Fields) -> Result<String> {
+    match entered.get(PROPOSAL) {
+        "" => proposal(provider),
+        shown => Ok(shown.to_owned()),
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +204,11 @@ impl NewForm<'_> {
         let buttons = html! {
             (Button::primary("Connect")) (Button::secondary("Cancel").to(back))
         };
-        ui::Form::post(action, body, buttons).errors(self.refusal.all())
+        let form = ui::Form::post(action, body, buttons).errors(self.refusal.all());
+        match self.token_field() {
+            Some(_) => form.hidden(PROPOSAL, &self.proposal),
+            None => form,
+        }
     }
 }
 

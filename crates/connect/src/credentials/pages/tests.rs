@@ -212,6 +212,14 @@ fn a_refused_form_keeps_what_is_no_secret() {
     assert!(html.contains("value=\"second\"") && html.contains("value=\"not digits\""));
     assert!(html.contains("Must be digits"), "{html}");
     assert!(!html.contains("planted"), "{html}");
+    // What was made up stays the same: it may stand at the provider already.
+    let shown = Fields::from(vec![("proposal".to_owned(), "0123".to_owned())]);
+    let kept = new::proposed(form.provider, &shown);
+    assert_eq!(kept.expect("a proposal"), "0123");
+    assert!(
+        html.contains("name=\"proposal\" value=\"0123456789abcdef\""),
+        "{html}"
+    );
 }
 
 #[test]

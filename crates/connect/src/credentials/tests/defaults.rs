@@ -130,6 +130,50 @@ async fn an_id_of_two_credentials_outlives_one_of_them() {
     assert_eq!(routes().await, Vec::<String>::new());
 }
 
+/// What was read before the lock may be gone after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn choosing_what_is_being_deleted_leaves_the_default_where_it_is() {
+    let world = World::new().await;
+    let first = world.create(openai("first", LIVE)).await;
+    let second = world.create(openai("second", LIVE)).await;
+    let mut holder = world.test.superuser().await;
+    let hold = "BEGIN; SELECT id FROM cell.credential FOR UPDATE";
+    sqlx::raw_sql(hold)
+        .execute(&mut holder)
+        .await
+        .expect("held");
+    let (connect, access) = (world.connect.clone(), world.write().await);
+    let chosen = tokio::spawn(async move {
+        let change = Change {
+            default: Some(true),
+            ..Change::default()
+        };
+        connect.change_credential(&access, second.id, change).await
+    });
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begun = std::time::Instant::now();
+    while sqlx::query_scalar::<_, i64>(waiting)
+        .fetch_one(&mut world.test.superuser().await)
+        .await
+        .expect("it is counted")
+        == 0
+    {
+        assert!(begun.elapsed().as_secs() < 30, "it never waits");
+        tokio::task::yield_now().await;
+    }
+    let delete = format!(
+        "DELETE FROM cell.credential WHERE id = '{}'; COMMIT",
+        second.id.uuid()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(delete))
+        .execute(&mut holder)
+        .await
+        .expect("deleted");
+    assert_eq!(code(chosen.await.expect("no panic")), "not_found");
+    assert_eq!(world.defaults("openai", LIVE).await, [first.id]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_one_default_though_all_change_at_once() {
     let world = World::new().await;

@@ -16,12 +16,39 @@ const PATIENCE: Pause = Pause::from_secs(30);
 
 fn ends_in(days: i64) -> Change {
     Change {
-        // Half a day more, so that whole days do not depend on how long the test takes.
+        // Half a day less, so that whole days do not depend on how long the test takes.
         expires_at: Some(Some(
             OffsetDateTime::now_utc() + Duration::days(days) + Duration::hours(-12),
         )),
         ..Change::default()
     }
+}
+
+#[tokio::test]
+async fn ends_that_can_not_be_told_again_are_refused() {
+    use time::macros::datetime;
+    let world = World::new().await;
+    let write = world.write().await;
+    let made = world.create(openai("main", Environment::Live)).await;
+    for end in [
+        datetime!(9999-12-31 23:59:59 -1),
+        datetime!(0000-01-01 00:00 +1),
+        datetime!(1969-12-31 23:59 UTC),
+    ] {
+        let change = Change {
+            expires_at: Some(Some(end)),
+            ..Change::default()
+        };
+        let changed = world.connect.change_credential(&write, made.id, change);
+        assert_eq!(code(changed.await), "invalid_request", "{end}");
+        let new = NewCredential {
+            expires_at: Some(end),
+            ..openai("other", Environment::Live)
+        };
+        let created = world.connect.create_credential(&write, new);
+        assert_eq!(code(created.await), "invalid_request", "{end}");
+    }
+    assert_eq!(world.all().await.len(), 1);
 }
 
 #[tokio::test]

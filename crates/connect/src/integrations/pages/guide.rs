@@ -26,7 +26,7 @@ use crate::{
     catalogue::Provider,
     credentials::pages::{
         field_name, known,
-        new::{NewForm, asked, proposal},
+        new::{NewForm, asked, proposed},
     },
     integrations::read::one,
 };
@@ -147,7 +147,7 @@ fn new_form<'a>(
         provider,
         hook_url: connect.hook_url(&tenant.slug, &provider.id),
         entered,
-        proposal: proposal(provider)?,
+        proposal: proposed(provider, entered)?,
         refusal,
     })
 }

@@ -67,11 +67,18 @@ fn end(
         let outcome = match &completed {
             Ok(id) => ("connection", id.to_string()),
             Err(error) => {
-                tracing::info!(code = error.code(), "an account was not connected");
+                match error.status().is_server_error() {
+                    true => tracing::error!(cause = ?error, "an account was not connected"),
+                    false => tracing::info!(code = error.code(), "an account was not connected"),
+                }
                 ("error", error.code().to_owned())
             }
         };
-        return sent_on(address, outcome);
+        let to = with_outcome(address, outcome)?;
+        let to = HeaderValue::from_str(to.as_str()).map_err(Error::internal)?;
+        let mut response = StatusCode::SEE_OTHER.into_response();
+        response.headers_mut().insert(header::LOCATION, to);
+        return Ok(response);
     }
     match completed {
         Ok(_) if returned.by_link => Ok(SeeOther::new(CONNECTED).into_response()),
@@ -95,14 +102,11 @@ fn end(
     }
 }
 
-/// To an address outside, which is one of an origin that the operator has allowed.
-fn sent_on(address: &str, (name, value): (&str, String)) -> Result<Response> {
+/// An address outside, of an origin that the operator has allowed, told what became of it.
+pub(super) fn with_outcome(address: &str, (name, value): (&str, String)) -> Result<Url> {
     let mut to = Url::parse(address).map_err(Error::internal)?;
     to.query_pairs_mut().append_pair(name, &value);
-    let to = HeaderValue::from_str(to.as_str()).map_err(Error::internal)?;
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    response.headers_mut().insert(header::LOCATION, to);
-    Ok(response)
+    Ok(to)
 }
 
 /// What went wrong, and the way back.

@@ -18,7 +18,7 @@ use kernel::{
 use maud::{Markup, Render, html};
 use ui::{Button, Card, Column, EmptyState, Icon, Page, PageHeader, SeeOther, Table};
 
-use super::{CONNECTED, COOKIE, Leads, leaving};
+use super::{CONNECTED, COOKIE, Leads, back::with_outcome, by_refresh, leaving};
 use crate::{
     Connect,
     catalogue::Provider,
@@ -129,7 +129,21 @@ pub async fn begin(
         ..NewCredential::default()
     };
     match connect.create_credential(&access, new).await {
-        Ok(_) => Ok(SeeOther::new(CONNECTED).into_response()),
+        Ok(made) => match session.return_to {
+            Some(address) if connect.may_return_to(&address) => {
+                let to = with_outcome(&address, ("connection", made.id.to_string()))?;
+                let body = html! {
+                    div.narrow {
+                        (PageHeader::new(format!("{} is connected", known.name))
+                            .about(html! { "Your browser is sent on now." }))
+                        (Card::new(Button::primary("Continue").to(to.as_str()).render()))
+                    }
+                };
+                let page = Page::new(format!("{} is connected", known.name), body);
+                by_refresh(page.bare(), to.as_str())
+            }
+            _ => Ok(SeeOther::new(CONNECTED).into_response()),
+        },
         Err(error) => {
             let refusal = error.refusal()?;
             let page = entering(&token, known, &entered, &refusal);
