@@ -56,9 +56,6 @@ struct Arguments {
 
 const PROVIDER: &str = "openai";
 const FIELD: &str = "api_key";
-/// Batches of secrets sealed anew before the renewal is killed for the first time.
-const BATCHES: usize = 200;
-
 struct Held {
     usage: Arc<Access<CredentialsUse>>,
     write: Arc<Access<CredentialsWrite>>,
@@ -151,7 +148,8 @@ async fn main() -> anyhow::Result<()> {
     })
     .await?;
     let quiet = show("reads before", before);
-    let (meanwhile, ()) = beside(&load, arguments.readers, rotate(folder.path())).await?;
+    let work = rotate(folder.path(), arguments.tenants);
+    let (meanwhile, ()) = beside(&load, arguments.readers, work).await?;
     let busy = show("reads meanwhile", meanwhile);
     println!("meanwhile : before = {:.2}", busy / quiet);
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -191,7 +189,7 @@ async fn beside<T>(
 
 /// The commands that an operator gives, as processes of the release binary; those that take long are
 /// killed on the way and given again.
-async fn rotate(data: &Path) -> anyhow::Result<()> {
+async fn rotate(data: &Path, tenants: usize) -> anyhow::Result<()> {
     let begun = Instant::now();
     Vault::of(data, &["rotate"])?.run(None).await?;
     took("rotate", begun);
@@ -203,8 +201,8 @@ async fn rotate(data: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
     let since = OffsetDateTime::now_utc().format(&Rfc3339)?;
     let renew = ["renew", "--begun", &since];
-    // Each line tells of a batch.
-    for killed_after in [Some(BATCHES), Some(2 * BATCHES), None] {
+    // Each line tells of a batch of one tenant's.
+    for killed_after in [Some(tenants / 5), Some(2 * tenants / 5), None] {
         Vault::of(data, &renew)?.run(killed_after).await?;
     }
     took("renew, killed twice", begun);

@@ -1,8 +1,8 @@
 //! What tests stand on: a real Postgres of their own process, a migrated template, and a clone of
 //! it per test. Built only for tests (feature `testing`).
 //!
-//! A test process starts one cluster, in a folder named after its program so that the next run
-//! finds it initialised. The cluster ends with the process, however that ends.
+//! A test process starts one cluster, which ends with the process, however that ends; its folder is
+//! removed by the next one that starts.
 
 #![allow(
     clippy::disallowed_types,
@@ -12,7 +12,8 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash, Hasher},
+    fs::File,
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -27,13 +28,13 @@ use crate::{
     db::{self, Db, Server, Tenant},
     id::{ApiKeyId, TenantId},
     permission::{ApiKeysWrite, Permission, TenantsEnter, TenantsWrite},
-    postgres::{Embedded, Error, Options},
+    postgres::{Embedded, Options},
     secret::Secret,
 };
 
 const TEMPLATE: &str = "template_freehold";
-/// Several runs of one program may overlap; each takes the first folder that is free.
-const FOLDERS: u32 = 8;
+/// How the folders of test clusters are called; what follows is the number of their process.
+const FOLDER: &str = "freehold-test-";
 
 struct Cluster {
     server: Server,
@@ -51,57 +52,36 @@ async fn cluster() -> &'static Cluster {
 }
 
 async fn start() -> Cluster {
-    let program = std::env::current_exe().expect("a test runs from a program file");
-    let mut hasher = DefaultHasher::new();
-    program.hash(&mut hasher);
-    let name = hasher.finish();
-    for folder in 0..FOLDERS {
-        let options = Options {
-            data: std::env::temp_dir().join(format!("freehold-test-{name:x}-{folder}")),
-            bin: std::env::var_os("FREEHOLD_PG_BIN").map(Into::into),
-            settings: [
-                // A test database need not survive a power cut.
-                ("fsync", "off"),
-                ("full_page_writes", "off"),
-                ("max_connections", "400"),
-                ("shared_buffers", "64MB"),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .to_vec(),
-        };
-        match Embedded::start(&options).await {
-            Ok(embedded) => return prepare(embedded).await,
-            Err(Error::InUse { .. }) => {}
-            Err(error) => panic!("the tests need a Postgres: {error}"),
-        }
-    }
-    panic!("{FOLDERS} runs of this test program are under way already");
-}
-
-/// Clears what earlier runs left and makes the template anew.
-async fn prepare(embedded: Embedded) -> Cluster {
+    let temporary = std::env::temp_dir();
+    let options = Options {
+        data: temporary.join(format!("{FOLDER}{}", std::process::id())),
+        bin: std::env::var_os("FREEHOLD_PG_BIN").map(Into::into),
+        settings: [
+            // A test database need not survive a power cut.
+            ("fsync", "off"),
+            ("full_page_writes", "off"),
+            ("max_connections", "400"),
+            ("shared_buffers", "64MB"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .to_vec(),
+    };
+    // Until this program has locked its folder, it looks like one that was left behind.
+    let one_at_a_time = tokio::task::spawn_blocking(move || {
+        let guard = guard(&temporary);
+        remove_abandoned(&temporary);
+        guard
+    });
+    let one_at_a_time = one_at_a_time.await.expect("old folders are removed");
+    let embedded = Embedded::start(&options).await;
+    drop(one_at_a_time);
+    let embedded = embedded.unwrap_or_else(|error| panic!("the tests need a Postgres: {error}"));
     let server = Server::from_socket(
         embedded.socket_dir(),
         embedded.port(),
         embedded.superuser(),
         "postgres",
     );
-    let mut admin = admin(&server).await;
-    let old: Vec<String> = sqlx::query_scalar(
-        "SELECT datname::text FROM pg_database WHERE datname LIKE 'test\\_%' OR datname = $1",
-    )
-    .bind(TEMPLATE)
-    .fetch_all(&mut admin)
-    .await
-    .expect("databases are listed");
-    for name in old {
-        sqlx::raw_sql(AssertSqlSafe(format!(
-            "DROP DATABASE \"{name}\" WITH (FORCE)"
-        )))
-        .execute(&mut admin)
-        .await
-        .expect("an old test database is dropped");
-    }
     server
         .ensure_database(TEMPLATE)
         .await
@@ -110,6 +90,33 @@ async fn prepare(embedded: Embedded) -> Cluster {
         .await
         .expect("the template is migrated");
     Cluster { server, embedded }
+}
+
+/// Held by one test program of a user's at a time.
+fn guard(temporary: &Path) -> File {
+    let user = std::env::var("USER").unwrap_or_default();
+    let path = temporary.join(format!("{FOLDER}{user}.lock"));
+    let file = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file.lock().expect("one program at a time starts");
+    file
+}
+
+/// Removes the folders of test programs that have ended, and whose servers have. One run of all tests
+/// would otherwise leave many gigabytes.
+fn remove_abandoned(temporary: &Path) {
+    let entries = std::fs::read_dir(temporary).expect("the temporary folder is read");
+    for folder in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = folder.file_name().and_then(|name| name.to_str());
+        let is_ours = name.is_some_and(|name| name.starts_with(FOLDER)) && folder.is_dir();
+        let is_held = |lock: &str| {
+            let file = File::open(folder.join(lock));
+            file.is_ok_and(|file| file.try_lock().is_err())
+        };
+        if is_ours && !is_held("postgres.lock") && !is_held("postgres.alive") {
+            // It may be another user's, who removes it at times.
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+    }
 }
 
 async fn admin(server: &Server) -> PgConnection {

@@ -45,13 +45,18 @@ pub fn shell(around: &Surroundings, brand: Brand, path: &str, flashes: Vec<Flash
             |place| format!("/app/{}", place.slug),
         ),
         sections,
-        path: path.to_owned(),
+        path: belonging(path),
         switcher: place.map(|place| switcher(around, place)),
         person: person(around, place),
         banners: banners(around, place),
         flashes,
         theme: Theme::System,
     }
+}
+
+/// The path, or that of the page by which one gets there, where the navigation has another item for it.
+fn belonging(path: &str) -> String {
+    path.replacen("/connections", "/integrations", 1)
 }
 
 /// A page of the navigation: icon, label, address below the console's own, the letter after `g`, and
