@@ -224,6 +224,19 @@ def credentials(window):
     window.says("Webhooks are let in.")
 
 
+def encryption_key(window):
+    window.open(f"{HERE}/encryption-key")
+    window.says("The installation's key protects your secrets")
+    window.look()
+    link(window, "Use a Transit key")
+    window.look()
+    window.fill(address="nowhere", role_id="role", secret="planted-login")
+    window.press("Try it out and use it")
+    window.says("Must be an address")
+    assert "planted" not in window.page.content()
+    window.look()
+
+
 def conversations(window):
     window.open(f"{HERE}/conversations")
     window.look()
@@ -339,6 +352,7 @@ def run(base, mailbox, accounts):
         join(window, open_window(), mailbox)
         roles(window)
         credentials(window)
+        encryption_key(window)
         conversations(window)
         other = open_window()
         enter(other, OWNER, accounts)
