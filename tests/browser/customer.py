@@ -230,7 +230,7 @@ def encryption_key(window):
     window.look()
     link(window, "Use a Transit key")
     window.look()
-    window.fill(address="nowhere", role_id="role", secret="planted-login")
+    window.fill(address="https://bao.example.com/ui", role_id="role", secret="planted-login")
     window.press("Try it out and use it")
     window.says("Must be an address")
     assert "planted" not in window.page.content()

@@ -6,7 +6,7 @@ use kernel::id::CredentialId;
 use sandbox::{Fault, Provider, Scope};
 use server::program::Program;
 use time::{Duration, OffsetDateTime};
-use tokio::task::JoinSet;
+use tokio::{runtime::Runtime, task::JoinSet};
 
 use crate::{
     common::poll,
@@ -78,7 +78,8 @@ async fn killed_mid_refresh(world: &World, provider: Provider, id: CredentialId)
     let faults = world.node.sandbox.faults();
     let slow = Fault::Slow { millis: 60_000 };
     faults.next_in(provider, Scope::path("token"), slow, 1);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mortal = Mortal::new();
+    let runtime = mortal.runtime();
     let program = {
         // Its connections live in its own runtime.
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -93,8 +94,31 @@ async fn killed_mid_refresh(world: &World, provider: Provider, id: CredentialId)
     runtime.spawn(async move { token(&program, provider, id).await });
     let account = world.account(provider, 0);
     let server = world.node.sandbox.oauth();
-    assert!(poll(async || server.refreshes(provider, &account) == 1).await);
-    runtime.shutdown_background();
+    let given = poll(async || server.refreshes(provider, &account) == 1).await;
+    drop(mortal);
+    assert!(given, "the provider was never asked");
+}
+
+/// What a node runs on. However its test ends, this does not wait for it: a runtime that is dropped by
+/// a test that fails would end the whole program, with all tests that come after.
+struct Mortal(Option<Runtime>);
+
+impl Mortal {
+    fn new() -> Self {
+        Self(Some(Runtime::new().expect("a runtime")))
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("it lives")
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
