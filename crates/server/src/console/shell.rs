@@ -54,9 +54,18 @@ pub fn shell(around: &Surroundings, brand: Brand, path: &str, flashes: Vec<Flash
     }
 }
 
-/// The path, or that of the page by which one gets there, where the navigation has another item for it.
+/// The path, or that of the item of the navigation which it belongs to by its matter and not by its
+/// address: accounts are connected from the integrations.
 fn belonging(path: &str) -> String {
-    path.replacen("/connections", "/integrations", 1)
+    let below = path
+        .strip_prefix("/app/")
+        .and_then(|rest| rest.split_once('/'));
+    match below {
+        Some((slug, page)) if page.starts_with("connections/") => {
+            format!("/app/{slug}/integrations")
+        }
+        _ => path.to_owned(),
+    }
 }
 
 /// A page of the navigation: icon, label, address below the console's own, the letter after `g`, and
@@ -341,6 +350,21 @@ mod tests {
             for permission in entries.filter_map(|entry| entry.4) {
                 assert!(permissions.contains(&permission), "{permission}");
             }
+        }
+    }
+
+    #[test]
+    fn connecting_belongs_to_the_integrations() {
+        for (path, found) in [
+            ("/app/acme/connections/slack", "/app/acme/integrations"),
+            (
+                "/app/connections/credentials",
+                "/app/connections/credentials",
+            ),
+            ("/app/acme", "/app/acme"),
+            ("/admin/tenants", "/admin/tenants"),
+        ] {
+            assert_eq!(belonging(path), found);
         }
     }
 

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 pub use tenant::TestTenant;
 
 /// How long anything that a test waits for may take.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 pub const OPERATOR_TOKEN: &str = "operator-token-of-the-tests-0123456789";
 /// Between two looks at what a test waits for.
 const POLL: Duration = Duration::from_millis(10);
