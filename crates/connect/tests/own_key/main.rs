@@ -8,6 +8,9 @@
 mod aws;
 mod bao;
 mod changes;
+#[cfg(feature = "aws-kms")]
+#[path = "../../../vault/tests/providers/moto.rs"]
+mod moto;
 mod outages;
 mod rotation;
 #[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]

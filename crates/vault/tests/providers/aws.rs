@@ -1,78 +1,27 @@
-//! AWS KMS, simulated by moto's server (<https://docs.getmoto.org/en/latest/docs/server_mode.html>).
+//! AWS KMS.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use vault::{AwsKms, AwsKmsSettings, DataKey, KeyProvider, KeyProviders, ProviderError};
 use zeroize::Zeroizing;
 
-use crate::support::{Gate, Server, skip};
+use crate::moto::{Kms, kms};
 use crate::{ADA, an_outage_is_survived, same, wraps_are_bound};
 
-struct Kms {
-    server: Server,
-    gate: Gate,
-}
-
-async fn kms() -> Option<Kms> {
-    let Some(python) = std::env::var_os("JUDGES_PYTHON") else {
-        skip("JUDGES_PYTHON, a Python with what tests/judges/requirements.txt names");
-        return None;
+async fn providers_of(kms: &Kms, key: &str) -> KeyProviders {
+    let settings = AwsKmsSettings {
+        key: key.to_owned(),
+        region: Some("eu-central-1".to_owned()),
+        endpoint: Some(format!("http://{}", kms.gate.address)),
+        credentials: Some(("test".to_owned(), Zeroizing::new("test".to_owned()))),
     };
-    let arguments = |address: std::net::SocketAddr| {
-        vec![
-            "-m".to_owned(),
-            "moto.server".to_owned(),
-            format!("-H{}", address.ip()),
-            format!("-p{}", address.port()),
-        ]
-    };
-    let server = Server::start(&python, arguments, "/moto-api/").await;
-    let gate = Gate::before(server.address).await;
-    Some(Kms { server, gate })
-}
-
-impl Kms {
-    /// As the account's administrator, past the gate.
-    async fn admin(&self, operation: &str, body: Value) -> Value {
-        let answer = reqwest::Client::new()
-            .post(format!("http://{}/", self.server.address))
-            .header("X-Amz-Target", format!("TrentService.{operation}"))
-            .header("Content-Type", "application/x-amz-json-1.1")
-            // Tells the simulator which service is meant.
-            .header(
-                "Authorization",
-                "AWS4-HMAC-SHA256 Credential=test/20260101/eu-central-1/kms/aws4_request, SignedHeaders=host, Signature=00",
-            )
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{operation}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    async fn make_key(&self) -> String {
-        let made = self.admin("CreateKey", json!({})).await;
-        made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
-    }
-
-    async fn providers(&self, key: &str) -> KeyProviders {
-        let settings = AwsKmsSettings {
-            key: key.to_owned(),
-            region: Some("eu-central-1".to_owned()),
-            endpoint: Some(format!("http://{}", self.gate.address)),
-            credentials: Some(("test".to_owned(), Zeroizing::new("test".to_owned()))),
-        };
-        KeyProvider::AwsKms(AwsKms::new(settings).await).into()
-    }
+    KeyProvider::AwsKms(AwsKms::new(settings).await).into()
 }
 
 #[tokio::test]
 async fn wraps_open_as_what_they_were_made_for_alone() {
     let Some(kms) = kms().await else { return };
     let arn = kms.make_key().await;
-    let providers = kms.providers(&arn).await;
+    let providers = providers_of(&kms, &arn).await;
     assert_eq!(providers.current_kek().await.unwrap(), format!("aws:{arn}"));
     wraps_are_bound(&providers).await;
 }
@@ -82,8 +31,8 @@ async fn another_key_takes_over_and_the_old_one_goes_on_unwrapping() {
     let Some(kms) = kms().await else { return };
     let (first, second) = (kms.make_key().await, kms.make_key().await);
     let key = DataKey::generate(ADA, 1);
-    let old = kms.providers(&first).await.wrap(&key).await.unwrap();
-    let providers = kms.providers(&second).await;
+    let old = providers_of(&kms, &first).await.wrap(&key).await.unwrap();
+    let providers = providers_of(&kms, &second).await;
     let new = providers.rewrap(ADA, 1, &old).await.unwrap();
     assert_eq!(new.kek, format!("aws:{second}"));
     for wrapped in [&old, &new] {
@@ -98,7 +47,7 @@ async fn another_key_takes_over_and_the_old_one_goes_on_unwrapping() {
 async fn a_disabled_key_is_told_clearly_and_works_again_when_enabled() {
     let Some(kms) = kms().await else { return };
     let arn = kms.make_key().await;
-    let providers = kms.providers(&arn).await;
+    let providers = providers_of(&kms, &arn).await;
     let wrapped = providers.wrap(&DataKey::generate(ADA, 1)).await.unwrap();
 
     // The simulator takes ids alone for these.
@@ -120,7 +69,11 @@ async fn a_disabled_key_is_told_clearly_and_works_again_when_enabled() {
     assert_eq!(error.failure(), vault::Failure::Withdrawn);
 
     let gone = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000";
-    let error = kms.providers(gone).await.current_kek().await.unwrap_err();
+    let error = providers_of(&kms, gone)
+        .await
+        .current_kek()
+        .await
+        .unwrap_err();
     assert!(matches!(error, ProviderError::Disabled { .. }), "{error:?}");
 }
 
@@ -128,5 +81,5 @@ async fn a_disabled_key_is_told_clearly_and_works_again_when_enabled() {
 async fn an_outage() {
     let Some(kms) = kms().await else { return };
     let arn = kms.make_key().await;
-    an_outage_is_survived(kms.providers(&arn).await, &kms.gate).await;
+    an_outage_is_survived(providers_of(&kms, &arn).await, &kms.gate).await;
 }

@@ -7,6 +7,8 @@
 #[cfg(feature = "aws-kms")]
 mod aws;
 mod bao;
+#[cfg(feature = "aws-kms")]
+mod moto;
 mod support;
 mod transit;
 
