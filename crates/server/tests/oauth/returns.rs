@@ -10,9 +10,7 @@ async fn a_state_is_good_once() {
     let world = World::new().await;
     let browser = world.owner().await;
     for provider in PROVIDERS {
-        let page = browser.leave(provider, &[]).await;
-        let account = world.account(provider, 0);
-        let back = browser.at_provider(&page, &account, "allow").await;
+        let back = world.allowed(&browser, provider, 0).await;
         assert_eq!(browser.get(&back).await.status, 303);
         let again = browser.get(&back).await;
         assert_eq!(again.status, 409, "{provider}");
@@ -27,9 +25,7 @@ async fn a_code_that_has_expired_connects_nothing() {
     let world = World::new().await;
     let browser = world.owner().await;
     for provider in PROVIDERS {
-        let page = browser.leave(provider, &[]).await;
-        let account = world.account(provider, 0);
-        let back = browser.at_provider(&page, &account, "allow").await;
+        let back = world.allowed(&browser, provider, 0).await;
         world.node.sandbox.oauth().advance(Duration::minutes(11));
         let answer = browser.get(&back).await;
         assert_eq!(answer.status, 409, "{provider}: {}", answer.text);
@@ -52,9 +48,7 @@ async fn another_browser_can_neither_use_a_state_nor_use_it_up() {
     other.leave(Provider::Slack, &[]).await;
     let stranger = Browser::new(&world.node);
     for provider in PROVIDERS {
-        let page = browser.leave(provider, &[]).await;
-        let account = world.account(provider, 0);
-        let back = browser.at_provider(&page, &account, "allow").await;
+        let back = world.allowed(&browser, provider, 0).await;
         for foreign in [&other, &stranger] {
             let answer = foreign.get(&back).await;
             assert_eq!(answer.status, 409, "{provider}");
@@ -73,9 +67,7 @@ async fn whoever_left_must_be_who_comes_back() {
         .member("second@example.com", "Second", "acme", "owner")
         .await;
     let browser = world.owner().await;
-    let page = browser.leave(Provider::Linear, &[]).await;
-    let account = world.account(Provider::Linear, 0);
-    let back = browser.at_provider(&page, &account, "allow").await;
+    let back = world.allowed(&browser, Provider::Linear, 0).await;
     // Somebody else signs in to the same browser meanwhile; then nobody is.
     let cookie = world.node.sign_in("second@example.com").await;
     let (name, value) = cookie.split_once('=').expect("a cookie");
@@ -91,9 +83,7 @@ async fn whoever_left_must_be_who_comes_back() {
 async fn a_state_that_has_run_out_is_stale() {
     let world = World::new().await;
     let browser = world.owner().await;
-    let page = browser.leave(Provider::Slack, &[]).await;
-    let account = world.account(Provider::Slack, 0);
-    let back = browser.at_provider(&page, &account, "allow").await;
+    let back = world.allowed(&browser, Provider::Slack, 0).await;
     world
         .node
         .execute("UPDATE cell.oauth_flow SET expires_at = now() - interval '1 second'")
@@ -115,9 +105,7 @@ async fn a_state_that_has_run_out_is_stale() {
 async fn an_answer_of_another_issuer_is_refused() {
     let world = World::new().await;
     let browser = world.owner().await;
-    let page = browser.leave(Provider::GoogleCalendar, &[]).await;
-    let account = world.account(Provider::GoogleCalendar, 0);
-    let back = browser.at_provider(&page, &account, "allow").await;
+    let back = world.allowed(&browser, Provider::GoogleCalendar, 0).await;
     let answer = browser
         .get(&format!("{back}&iss=https%3A%2F%2Fevil.example"))
         .await;
@@ -145,9 +133,7 @@ async fn a_provider_that_fails_at_the_exchange_leaves_nothing_half_written() {
         sandbox::Fault::HalfAnswer,
         sandbox::Fault::Malformed,
     ] {
-        let page = browser.leave(Provider::Linear, &[]).await;
-        let account = world.account(Provider::Linear, 0);
-        let back = browser.at_provider(&page, &account, "allow").await;
+        let back = world.allowed(&browser, Provider::Linear, 0).await;
         let faults = world.node.sandbox.faults();
         faults.next_in(
             Provider::Linear,

@@ -102,6 +102,13 @@ impl World {
             .clone()
     }
 
+    /// Leaves by the pages and allows what is asked: where the provider sends the browser back to.
+    pub async fn allowed(&self, browser: &Browser<'_>, provider: Provider, place: usize) -> String {
+        let page = browser.leave(provider, &[]).await;
+        let account = self.account(provider, place);
+        browser.at_provider(&page, &account, "allow").await
+    }
+
     /// Connects an account by the pages, and says under which credential.
     pub async fn connected(
         &self,
@@ -109,9 +116,7 @@ impl World {
         provider: Provider,
         place: usize,
     ) -> CredentialId {
-        let page = browser.leave(provider, &[]).await;
-        let account = self.account(provider, place);
-        let back = browser.at_provider(&page, &account, "allow").await;
+        let back = self.allowed(browser, provider, place).await;
         let answer = browser.get(&back).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
         let id = answer.location.rsplit('/').next().expect("an id");
