@@ -182,18 +182,15 @@ pub(super) async fn set_transit(
         role_id: Some(text("role_id")),
         secret: Secret::new(text("secret")),
     };
-    let outcome = connect
-        .set_encryption_key(&access, NewEncryptionKey::Transit(new))
-        .await
-        .map(drop);
-    answered(&access, outcome, |refusal| {
-        let form = KeyForm {
-            tenant: access.tenant(),
-            entered: &entered,
-            refusal,
-        };
-        Page::new(TRANSIT, form.transit())
-    })
+    let new = NewEncryptionKey::Transit(new);
+    set(
+        &access,
+        &connect,
+        new,
+        &entered,
+        (TRANSIT, |form| form.transit()),
+    )
+    .await
 }
 
 pub(super) async fn set_aws(
@@ -207,27 +204,20 @@ pub(super) async fn set_aws(
         access_key_id: text("access_key_id"),
         secret_access_key: Secret::new(text("secret_access_key")),
     };
-    let outcome = connect
-        .set_encryption_key(&access, NewEncryptionKey::Aws(new))
-        .await
-        .map(drop);
-    answered(&access, outcome, |refusal| {
-        let form = KeyForm {
-            tenant: access.tenant(),
-            entered: &entered,
-            refusal,
-        };
-        Page::new(AWS, form.aws())
-    })
+    let new = NewEncryptionKey::Aws(new);
+    set(&access, &connect, new, &entered, (AWS, |form| form.aws())).await
 }
 
-fn answered(
+/// Sets the key; where it is refused, the page shows its form again.
+async fn set(
     access: &Access<EncryptionKeyWrite>,
-    outcome: Result<()>,
-    again: impl FnOnce(&Refusal) -> Page,
+    connect: &Connect,
+    new: NewEncryptionKey,
+    entered: &Fields,
+    (title, body): (&str, fn(&KeyForm<'_>) -> Markup),
 ) -> Outcome {
-    let refusal = match outcome {
-        Ok(()) => {
+    let refusal = match connect.set_encryption_key(access, new).await {
+        Ok(_) => {
             let text = "Your key protects your secrets from now on.";
             return Ok(Ok(back(access, Tone::Success, text)));
         }
@@ -242,5 +232,10 @@ fn answered(
         Err(error) => error.refusal()?,
     };
     let status = refusal.status();
-    Ok(Err(again(&refusal).status(status)))
+    let form = KeyForm {
+        tenant: access.tenant(),
+        entered,
+        refusal: &refusal,
+    };
+    Ok(Err(Page::new(title, body(&form)).status(status)))
 }
